@@ -1,0 +1,63 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "lockstep",
+  products: [
+    .library(name: "Lockstep", targets: ["Lockstep"]),
+    .executable(name: "lockstep", targets: ["lockstep"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+  ],
+  targets: [
+    // C libraries, by their headers, and the few loops that Swift does not vectorize.
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CKernels"),
+
+    // The modules; each imports only from the lines above it.
+    .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
+    .target(name: "Autodiff", dependencies: ["TensorCore"]),
+    .target(name: "Layers", dependencies: ["Autodiff"]),
+    .target(name: "Optimizers", dependencies: ["TensorCore", "CKernels"]),
+    .target(name: "MessagePassing", dependencies: ["COpenMPI", "TensorCore"]),
+    .target(name: "Averaging", dependencies: ["MessagePassing", "Optimizers"]),
+    .target(name: "Datasets", dependencies: ["TensorCore", "CZlib"]),
+    .target(name: "Checkpoints", dependencies: ["TensorCore", "CXXHash"]),
+    .target(
+      name: "Training",
+      dependencies: ["Layers", "Averaging", "Datasets", "Checkpoints", "Yams"]),
+    .target(name: "Lockstep", dependencies: ["Training"]),
+    .executableTarget(
+      name: "lockstep",
+      dependencies: [
+        "Lockstep", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Command"),
+
+    // What several ranks must do together, written once: run on threads by the tests, and
+    // under mpirun by the runner.
+    .target(
+      name: "DistributedScenarios", dependencies: ["Training"], path: "Tests/DistributedScenarios"),
+    .executableTarget(
+      name: "distributed-runner", dependencies: ["DistributedScenarios"],
+      path: "Tests/distributed-runner"),
+
+    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
+    .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Layers"]),
+    .testTarget(name: "LayersTests", dependencies: ["Layers"]),
+    .testTarget(name: "OptimizersTests", dependencies: ["Optimizers"]),
+    .testTarget(
+      name: "MessagePassingTests", dependencies: ["DistributedScenarios", "distributed-runner"]),
+    .testTarget(
+      name: "AveragingTests", dependencies: ["DistributedScenarios", "distributed-runner"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "CommandTests", dependencies: ["Training", "lockstep"]),
+  ]
+)

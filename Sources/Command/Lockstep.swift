@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct LockstepCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "lockstep")
+}

@@ -1,0 +1,88 @@
+import TensorCore
+
+/// The ranks of one training run, as one of them sees them: what data-parallel code may ask for.
+///
+/// There are two worlds behind it: `MPICommunicator`, processes over Open MPI, and
+/// `InProcessCommunicator`, ranks on threads of one process, in which the same logic is tested. All calls
+/// but `abort` are collective: every rank makes them, in the same order. A communicator belongs to one
+/// thread, for MPI the main thread.
+///
+/// Nothing here allocates per call but what MPI itself does, except where a call returns an array.
+public protocol Communicator: AnyObject {
+  /// This rank, in 0..<size.
+  var rank: Int { get }
+  /// The number of ranks.
+  var size: Int { get }
+  /// Where this rank runs, and which ranks run there too.
+  var machine: Machine { get }
+
+  /// Returns when every rank has called it.
+  func barrier() throws(MessagePassingError)
+
+  /// Copies `memory` of rank `root` into `memory` of all others; all have the same size.
+  func broadcast(_ memory: UnsafeMutableRawBufferPointer, from root: Int) throws(MessagePassingError)
+
+  /// Replaces `memory` on every rank by the element-wise reduction over all ranks. The order of the
+  /// additions is the library's, equal on all ranks and in repeats at the same number of ranks.
+  func allreduce<Scalar: MessageScalar>(
+    _ memory: UnsafeMutableBufferPointer<Scalar>, _ reduction: Reduction) throws(MessagePassingError)
+
+  /// Starts a sum over all ranks, in place; `memory` must stay untouched until `finishAllreduces`.
+  func startAllreduce(_ memory: UnsafeMutableBufferPointer<Float>) throws(MessagePassingError)
+
+  /// Lets started sums move on; cheap enough to call between instructions.
+  func progress() throws(MessagePassingError)
+
+  /// Returns when every started sum is complete.
+  func finishAllreduces() throws(MessagePassingError)
+
+  /// Every rank holds all of `memory` and has filled its own `slices[rank]`; afterwards every rank has
+  /// every slice. The slices lie one behind the other; some may be empty.
+  func allgather<Scalar: MessageScalar>(
+    _ memory: UnsafeMutableBufferPointer<Scalar>, slices: [Range<Int>]) throws(MessagePassingError)
+
+  /// Sends and receives all of the messages at once. The k-th message that a rank sends to another is the
+  /// k-th that the other receives from it, and has the same length. No message is to oneself.
+  func exchange(
+    sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>
+  ) throws(MessagePassingError)
+
+  /// Every rank's bytes, in the order of the ranks, on every rank. Lengths may differ.
+  func allgather(bytes: [UInt8]) throws(MessagePassingError) -> [[UInt8]]
+
+  /// Ends all ranks within seconds: this rank's message is shown once, and the job exits with `exitCode`.
+  func abort(_ message: String, exitCode: Int32) -> Never
+}
+
+/// One message of an exchange: floats that go to, or come from, another rank.
+public struct Message {
+  public let peer: Int
+  public let memory: UnsafeMutableBufferPointer<Float>
+
+  public init(peer: Int, memory: UnsafeMutableBufferPointer<Float>) {
+    self.peer = peer
+    self.memory = memory
+  }
+}
+
+/// What an allreduce does with the values of the ranks.
+public enum Reduction: Sendable { case sum, minimum, maximum }
+
+/// A type that MPI has a name for.
+public protocol MessageScalar: BitwiseCopyable, Comparable, AdditiveArithmetic {}
+extension Float: MessageScalar {}
+extension Double: MessageScalar {}
+extension Int64: MessageScalar {}
+
+/// The machine of a rank.
+public struct Machine: Sendable, Equatable {
+  /// Its host name.
+  public let name: String
+  /// The ranks that share its memory, ascending.
+  public let ranks: [Int]
+
+  public init(name: String, ranks: [Int]) {
+    self.name = name
+    self.ranks = ranks
+  }
+}
