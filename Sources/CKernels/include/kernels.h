@@ -1,3 +1,65 @@
+// The fused loops that Swift does not vectorize. Each has a plain Swift reference beside it in the module that calls it.
+//
+// Bits do not depend on the instruction set: floating-point contraction is off, and every sum runs in a fixed number of
+// lanes, whatever the width of the machine's vectors. Pointers that a loop reads and writes may be equal, never
+// overlapping otherwise. Letters: n elements, r rows, c columns.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+
+typedef enum {
+  lockstep_activation_none = 0,
+  lockstep_activation_sigmoid = 1,
+  lockstep_activation_tanh = 2,
+  lockstep_activation_relu = 3,
+} lockstep_activation;
+
+// elementwise.c
+void lockstep_add(const float *a, const float *b, float *y, size_t n);
+void lockstep_multiply(const float *a, const float *b, float *y, size_t n);
+void lockstep_scale(const float *x, float factor, float *y, size_t n);
+// The largest magnitude among x, as the bits of a float; those of a NaN or an infinity compare above every number's.
+uint32_t lockstep_largest_magnitude(const float *x, size_t n);
+// The sum of squares of x·factor, in double precision.
+double lockstep_sum_of_squares(const float *x, float factor, size_t n);
+
+// activations.c
+void lockstep_activate(lockstep_activation kind, const float *x, float *y, size_t n);
+// y[r, c] = activation(x[r, c] + bias[c]); bias may be null.
+void lockstep_bias_activate(lockstep_activation kind, const float *bias, float *y, size_t r, size_t c);
+// dx = dy · activation′, told from the activation's output y.
+void lockstep_activation_gradient(lockstep_activation kind, const float *y, const float *dy, float *dx, size_t n);
+
+// reductions.c
+// y[o, i] = Σ_a x[o, a, i]
+void lockstep_reduce_sum(const float *x, float *y, size_t outer, size_t axis, size_t inner);
+// y[o, a, i] = x[o, i]
+void lockstep_broadcast(const float *x, float *y, size_t outer, size_t axis, size_t inner);
+
+// softmax.c
+void lockstep_softmax(const float *x, float *y, size_t r, size_t c);
+void lockstep_softmax_gradient(const float *y, const float *dy, float *dx, size_t r, size_t c);
+// Σ_r (log Σ_c exp x[r, c] − x[r, label[r]])
+float lockstep_cross_entropy(const float *x, const int32_t *labels, size_t r, size_t c);
+// dx[r, c] = factor · (softmax(x)[r, c] − (c == label[r]))
+void lockstep_cross_entropy_gradient(
+  const float *x, const int32_t *labels, float factor, float *dx, size_t r, size_t c);
+// The rows whose largest element is the label's; the first of equal ones counts as the largest.
+size_t lockstep_count_correct(const float *x, const int32_t *labels, size_t r, size_t c);
+// Σ (prediction − target)² / c
+float lockstep_squared_error(const float *prediction, const float *target, size_t r, size_t c);
+// dx = factor · (prediction − target)
+void lockstep_difference(const float *prediction, const float *target, float factor, float *dx, size_t n);
+
+// optimizers.c: one pass over a slice of the parameter vector; g is a sum of gradients, scale makes it a mean.
+typedef struct {
+  float scale, learning_rate, momentum, undampened, weight_decay;
+  int nesterov;
+} lockstep_sgd;
+// velocity may be null where momentum is 0.
+void lockstep_sgd_update(lockstep_sgd s, const float *g, float *w, float *velocity, size_t n);
+
+typedef struct {
+  float scale, step_size, beta1, beta2, root_correction, epsilon, l2, decay_factor;
+} lockstep_adam;
+void lockstep_adam_update(lockstep_adam s, const float *g, float *w, float *m, float *v, size_t n);

@@ -1,0 +1,62 @@
+import TensorCore
+
+extension Graph {
+  /// Moves a bias and an activation into the matrix product that they follow, where nothing else reads
+  /// what lies between. Activations can be fused because their gradients are told from their results.
+  ///
+  /// Node numbers stay; what was fused away is no longer reachable from `outputs`.
+  package mutating func fuse(outputs: [Node]) {
+    let users = countUsers(from: outputs)
+    for index in records.indices where users[index] > 0 {
+      switch records[index].operation {
+      case .add: fuseBias(at: index, users)
+      case .activation(let activation): fuseActivation(activation, at: index, users)
+      default: break
+      }
+    }
+  }
+
+  /// add(product(a, b), broadcast(bias, axis 0)) → product(a, b, bias)
+  private mutating func fuseBias(at index: Int, _ users: [Int]) {
+    let operands = records[index].operands
+    guard case .matrixProduct(let transposeA, let transposeB, .none) = records[operands[0].index].operation,
+      users[operands[0].index] == 1,
+      case .broadcast(axis: 0, _) = records[operands[1].index].operation,
+      records[operands[1].index].shape == records[index].shape
+    else { return }
+    let bias = records[operands[1].index].operands[0]
+    guard shape(of: bias).rank == 1 else { return }
+    records[index].operation = .matrixProduct(
+      transposeA: transposeA, transposeB: transposeB, epilogue: .init(addsBias: true))
+    records[index].operands = records[operands[0].index].operands + [bias]
+  }
+
+  /// activation(product(…)) → product(…, activation)
+  private mutating func fuseActivation(_ activation: Activation, at index: Int, _ users: [Int]) {
+    let source = records[index].operands[0].index
+    guard case .matrixProduct(let transposeA, let transposeB, var epilogue) = records[source].operation,
+      epilogue.activation == nil, users[source] == 1
+    else { return }
+    epilogue.activation = activation
+    records[index].operation = .matrixProduct(
+      transposeA: transposeA, transposeB: transposeB, epilogue: epilogue)
+    records[index].operands = records[source].operands
+  }
+
+  /// How many live operands, and outputs, each node serves as. 0: not needed.
+  private func countUsers(from outputs: [Node]) -> [Int] {
+    var users = [Int](repeating: 0, count: records.count)
+    for output in outputs { users[output.index] += 1 }
+    for index in records.indices.reversed() where users[index] > 0 {
+      for operand in records[index].operands { users[operand.index] += 1 }
+    }
+    return users
+  }
+
+  /// The nodes that `outputs` need and that compute something, each behind its operands. Nodes are already
+  /// in such an order, and the backward pass was written in the order in which gradients become complete.
+  package func order(outputs: [Node]) -> [Node] {
+    let users = countUsers(from: outputs)
+    return records.indices.filter { users[$0] > 0 && !records[$0].operation.isLeaf }.map(Node.init)
+  }
+}

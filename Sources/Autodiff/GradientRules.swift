@@ -1,0 +1,62 @@
+import TensorCore
+
+extension Graph {
+  /// All of the mathematics of backpropagation, a rule an operation: from the gradient dy of an operation's
+  /// result y, the gradients of its operands. `nil`: no gradient flows there. A rule of a product writes
+  /// the second operand's gradient first: with `wanted` false for the first (an input), only that.
+  ///
+  /// Order matters only for speed: what is written first is complete first.
+  mutating func gradients(of y: Node, _ dy: Node, wanted: [Bool]) -> [Node?] {
+    let record = records[y.index]
+    let operands = record.operands
+    func shape(_ operand: Int) -> Shape { self.shape(of: operands[operand]) }
+
+    switch record.operation {
+    case .input, .target, .labels, .parameter, .constant: return []
+
+    case .matrixProduct(let transposeA, let transposeB, let epilogue):
+      precondition(epilogue == .none, "products are fused after differentiation")
+      let (a, b) = (operands[0], operands[1])
+      // y = op(a)·op(b): d op(a) = dy·op(b)ᵀ, d op(b) = op(a)ᵀ·dy, transposed back where stored transposed.
+      let db: Node? =
+        !wanted[1]
+        ? nil
+        : transposeB
+          ? product(dy, a, true, transposeA, shape(1)) : product(a, dy, !transposeA, false, shape(1))
+      let da: Node? =
+        !wanted[0]
+        ? nil
+        : transposeA
+          ? product(b, dy, transposeB, true, shape(0)) : product(dy, b, false, !transposeB, shape(0))
+      return [da, db]
+
+    case .activation(let activation): return [append(.activationGradient(activation), [y, dy], record.shape)]
+    case .add: return [dy, dy]
+    case .multiply:
+      return [
+        wanted[0] ? append(.multiply, [dy, operands[1]], record.shape) : nil,
+        wanted[1] ? append(.multiply, [dy, operands[0]], record.shape) : nil,
+      ]
+    case .scale(let factor): return [append(.scale(factor), [dy], record.shape)]
+    case .reshape: return [append(.reshape, [dy], shape(0))]
+    case .reduceSum(let axis):
+      return [append(.broadcast(axis: axis, count: shape(0)[axis]), [dy], shape(0))]
+    case .broadcast(let axis, _): return [append(.reduceSum(axis: axis), [dy], shape(0))]
+    case .softmax: return [append(.softmaxGradient, [y, dy], record.shape)]
+
+    case .crossEntropy: return [append(.crossEntropyGradient, operands + [dy], shape(0)), nil]
+    case .squaredError: return [append(.squaredErrorGradient, operands + [dy], shape(0)), nil]
+
+    case .oneHot, .countCorrect: return operands.map { _ in nil }
+    case .activationGradient, .softmaxGradient, .crossEntropyGradient, .squaredErrorGradient:
+      preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
+    }
+  }
+
+  private mutating func product(
+    _ a: Node, _ b: Node, _ transposeA: Bool, _ transposeB: Bool, _ shape: Shape
+  ) -> Node {
+    append(
+      .matrixProduct(transposeA: transposeA, transposeB: transposeB, epilogue: .none), [a, b], shape)
+  }
+}

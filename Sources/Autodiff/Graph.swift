@@ -1,0 +1,89 @@
+import TensorCore
+
+/// A tensor of a graph that is being written, known by its number.
+public struct Node: Hashable, Sendable {
+  package let index: Int
+
+  package init(_ index: Int) { self.index = index }
+}
+
+/// A trained tensor: its name is PyTorch's, the path of its layer and its own name, as `hidden.weight`.
+public struct Parameter: Sendable, Equatable {
+  public let name: String
+  public let shape: Shape
+  public let initialValue: Distribution
+}
+
+/// What a model writes when it is called with a symbolic input: nodes, each made from earlier ones.
+///
+/// Every shape is known while the graph is written, the batch included, so a mistake is found here, by
+/// the layer that makes it. The graph is then turned into a `Plan`; nothing computes on it directly.
+public struct Graph: Sendable {
+  package struct Record: Sendable {
+    package var operation: Operation
+    package var operands: [Node]
+    package let shape: Shape
+    /// The layer that made it, for messages and profiles.
+    package let layer: String
+  }
+
+  package internal(set) var records: [Record] = []
+  package private(set) var parameters: [Parameter] = []
+  private var parameterNodes: [Node] = []
+  private var path: [String] = []
+
+  public init() {}
+
+  /// The shape of a node, the batch first.
+  public func shape(of node: Node) -> Shape { records[node.index].shape }
+
+  /// The path of the layer that is being written, for messages.
+  package var layer: String { path.isEmpty ? "model" : path.joined(separator: ".") }
+
+  /// Writes what `body` writes under a layer's name; parameters inside are called `name.…`.
+  public mutating func scope<Result>(
+    _ name: String, _ body: (inout Graph) throws(GraphError) -> Result
+  ) throws(GraphError) -> Result {
+    path.append(name)
+    defer { path.removeLast() }
+    return try body(&self)
+  }
+
+  /// Declares a trained tensor of the layer that is being written.
+  public mutating func parameter(
+    _ name: String, _ shape: Shape, initialValue: Distribution
+  ) throws(GraphError) -> Node {
+    let fullName = (path + [name]).joined(separator: ".")
+    guard !parameters.contains(where: { $0.name == fullName }) else {
+      throw GraphError(
+        at: layer, expected: "parameters with names of their own", found: "two called \(fullName)",
+        remedy: "Give the layers different names; to share a parameter, use its node twice.")
+    }
+    parameters.append(Parameter(name: fullName, shape: shape, initialValue: initialValue))
+    let node = append(.parameter(parameters.count - 1), [], shape)
+    parameterNodes.append(node)
+    return node
+  }
+
+  /// The samples of a pass, [batch, …].
+  public mutating func input(_ shape: Shape) -> Node { append(.input, [], shape) }
+
+  /// The values to predict, [batch, …].
+  public mutating func target(_ shape: Shape) -> Node { append(.target, [], shape) }
+
+  /// The class of each sample, [batch].
+  public mutating func labels(batch: Int) -> Node { append(.labels, [], [batch]) }
+
+  package func node(ofParameter index: Int) -> Node { parameterNodes[index] }
+
+  package mutating func append(_ operation: Operation, _ operands: [Node], _ shape: Shape) -> Node {
+    append(operation, operands, shape, layer: layer)
+  }
+
+  package mutating func append(
+    _ operation: Operation, _ operands: [Node], _ shape: Shape, layer: String
+  ) -> Node {
+    records.append(Record(operation: operation, operands: operands, shape: shape, layer: layer))
+    return Node(records.count - 1)
+  }
+}

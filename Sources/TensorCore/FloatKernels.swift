@@ -1,0 +1,93 @@
+import CKernels
+import COneDNN
+
+/// The fast kernels: matrix products by oneDNN, everything else in fused C loops.
+package enum FloatKernels: KernelSet {
+  package typealias Scalar = Float
+
+  package static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output) {
+    let status = dnnl_sgemm(
+      form.transposeA ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
+      form.transposeB ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
+      dnnl_dim_t(form.rows), dnnl_dim_t(form.columns), dnnl_dim_t(form.depth), 1,
+      a, dnnl_dim_t(form.transposeA ? form.rows : form.depth),
+      b, dnnl_dim_t(form.transposeB ? form.depth : form.columns), 0,
+      y, dnnl_dim_t(form.columns))
+    precondition(status == dnnl_success, "oneDNN refused the matrix product \(form): status \(status.rawValue)")
+  }
+
+  package static func biasActivate(
+    _ activation: Activation?, _ bias: Input?, _ y: Output, _ r: Int, _ c: Int
+  ) {
+    lockstep_bias_activate(activation?.kernel ?? lockstep_activation_none, bias, y, r, c)
+  }
+
+  package static func activate(_ activation: Activation, _ x: Input, _ y: Output, _ n: Int) {
+    lockstep_activate(activation.kernel, x, y, n)
+  }
+
+  package static func activationGradient(
+    _ activation: Activation, _ y: Input, _ dy: Input, _ dx: Output, _ n: Int
+  ) {
+    lockstep_activation_gradient(activation.kernel, y, dy, dx, n)
+  }
+
+  package static func softmax(_ x: Input, _ y: Output, _ r: Int, _ c: Int) { lockstep_softmax(x, y, r, c) }
+
+  package static func softmaxGradient(_ y: Input, _ dy: Input, _ dx: Output, _ r: Int, _ c: Int) {
+    lockstep_softmax_gradient(y, dy, dx, r, c)
+  }
+
+  package static func add(_ a: Input, _ b: Input, _ y: Output, _ n: Int) { lockstep_add(a, b, y, n) }
+
+  package static func multiply(_ a: Input, _ b: Input, _ y: Output, _ n: Int) { lockstep_multiply(a, b, y, n) }
+
+  package static func scale(_ x: Input, _ factor: Float, _ y: Output, _ n: Int) {
+    lockstep_scale(x, factor, y, n)
+  }
+
+  package static func copy(_ x: Input, _ y: Output, _ n: Int) { y.update(from: x, count: n) }
+
+  package static func fill(_ value: Float, _ y: Output, _ n: Int) { y.update(repeating: value, count: n) }
+
+  package static func reduceSum(_ x: Input, _ y: Output, outer: Int, axis: Int, inner: Int) {
+    lockstep_reduce_sum(x, y, outer, axis, inner)
+  }
+
+  package static func broadcast(_ x: Input, _ y: Output, outer: Int, axis: Int, inner: Int) {
+    lockstep_broadcast(x, y, outer, axis, inner)
+  }
+
+  package static func oneHot(_ labels: Labels, _ y: Output, _ r: Int, _ c: Int) {
+    y.update(repeating: 0, count: r * c)
+    for row in 0..<r { y[row * c + Int(labels[row])] = 1 }
+  }
+
+  package static func crossEntropy(_ x: Input, _ labels: Labels, _ r: Int, _ c: Int) -> Float {
+    lockstep_cross_entropy(x, labels, r, c)
+  }
+
+  package static func crossEntropyGradient(
+    _ x: Input, _ labels: Labels, _ factor: Float, _ dx: Output, _ r: Int, _ c: Int
+  ) {
+    lockstep_cross_entropy_gradient(x, labels, factor, dx, r, c)
+  }
+
+  package static func squaredError(_ prediction: Input, _ target: Input, _ r: Int, _ c: Int) -> Float {
+    lockstep_squared_error(prediction, target, r, c)
+  }
+
+  package static func difference(
+    _ prediction: Input, _ target: Input, _ factor: Float, _ dx: Output, _ n: Int
+  ) {
+    lockstep_difference(prediction, target, factor, dx, n)
+  }
+
+  package static func countCorrect(_ x: Input, _ labels: Labels, _ r: Int, _ c: Int) -> Int {
+    lockstep_count_correct(x, labels, r, c)
+  }
+
+  package static func isSummable(_ x: Input, _ n: Int) -> Bool {
+    lockstep_largest_magnitude(x, n) <= (Float.greatestFiniteMagnitude / 65536).bitPattern
+  }
+}
