@@ -83,31 +83,6 @@ public final class MPICommunicator: Communicator {
     displacements.deallocate()
   }
 
-  /// Has Open MPI yield the core inside its blocking calls too, unless the user has set this otherwise.
-  ///
-  /// Its own default is to spin for ever. Where two ranks come to share a core, if only because another
-  /// program has the other one, an allreduce of 400 KB then took 16 ms instead of 0.06; on cores of
-  /// their own yielding costs nothing that could be measured.
-  private static func letTheLibraryYield() { setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0) }
-
-  /// The ranks that share this rank's memory, by asking the library (the environment says something else
-  /// under every launcher).
-  private static func findMachine(
-    of rank: Int32, in world: MPI_Comm?
-  ) throws(MessagePassingError) -> (MPI_Comm?, Machine) {
-    var local: MPI_Comm?
-    try check(
-      MPI_Comm_split_type(world, lockstep_mpi_comm_type_shared(), rank, lockstep_mpi_info_null(), &local),
-      "MPI_Comm_split_type")
-    var localSize: Int32 = 0
-    try check(MPI_Comm_size(local, &localSize), "MPI_Comm_size")
-    var mine = rank
-    var ranks = [Int32](repeating: 0, count: Int(localSize))
-    try check(
-      MPI_Allgather(&mine, 1, lockstep_mpi_int32(), &ranks, 1, lockstep_mpi_int32(), local), "MPI_Allgather")
-    return (local, Machine(name: hostName(), ranks: ranks.map(Int.init).sorted()))
-  }
-
   /// Leaves the world, as all ranks must, and ends the MPI library if it was begun here.
   package func finalize() throws(MessagePassingError) {
     precondition(started.count == 0, "a world is left while an allreduce is under way")
@@ -158,9 +133,9 @@ public final class MPICommunicator: Communicator {
   private static let bytesOfSmallAllreduce = 4096
 
   /// The nonblocking form, tested until it is complete, takes 1.7 times as long as the blocking one at
-  /// 400 KB and 2.5 times at 8 MB (two ranks on one machine; the library has slower algorithms for it). So a long
-  /// allreduce first waits, in `barrier`, until all ranks have come, and then blocks for no longer than
-  /// the transfer takes.
+  /// 400 KB and 2.5 times at 8 MB (two ranks on one machine; the library has slower algorithms for it). So
+  /// a long allreduce first waits, in `barrier`, until all ranks have come, and then blocks for no longer
+  /// than the transfer takes.
   public func allreduce<Scalar: MessageScalar>(
     _ memory: UnsafeMutableBufferPointer<Scalar>, _ reduction: Reduction
   ) throws(MessagePassingError) {

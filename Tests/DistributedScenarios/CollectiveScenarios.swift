@@ -145,6 +145,9 @@ extension Scenario {
         var floats = (0..<count).map { Float(value(world.rank, $0)) }
         try floats.withUnsafeMutableBufferPointer { try world.allreduce($0, .sum) }
         try check(each: floats, equals: { Float(sum(world.size, $0)) }, "sum of \(count) floats")
+        var doubles = (0..<count).map { Double(value(world.rank, $0)) }
+        try doubles.withUnsafeMutableBufferPointer { try world.allreduce($0, .sum) }
+        try check(each: doubles, equals: { Double(sum(world.size, $0)) }, "sum of \(count) doubles")
         try floats.withUnsafeMutableBufferPointer { memory in
           for index in memory.indices { memory[index] = Float(value(world.rank, index)) }
           try world.startAllreduce(memory)
