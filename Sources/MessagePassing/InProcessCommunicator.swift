@@ -1,0 +1,127 @@
+import Foundation
+
+/// A rank of an `InProcessWorld`, or the only rank of a run that has no launcher.
+///
+/// The only rank has nobody to talk to: its calls return at once, and the MPI library is never begun.
+/// Among several ranks each call meets the same call of all others (`Meeting`). Sums are added in the
+/// order of the ranks.
+public final class InProcessCommunicator: Communicator {
+  public let rank: Int
+  public let size: Int
+  public let machine: Machine
+  /// Where the other ranks are met; nil if there are none.
+  private let meeting: Meeting?
+  private var started: [StartedSum] = []
+
+  /// The only rank of its world.
+  public init() {
+    rank = 0
+    size = 1
+    machine = Machine(name: hostName(), ranks: [0])
+    meeting = nil
+  }
+
+  init(rank: Int, size: Int, machine: Machine, meeting: Meeting) {
+    self.rank = rank
+    self.size = size
+    self.machine = machine
+    self.meeting = size == 1 ? nil : meeting
+  }
+
+  public func barrier() throws(MessagePassingError) {
+    guard let meeting else { return }
+    try meeting.meet(rank, Arrival(.barrier))
+  }
+
+  public func broadcast(
+    _ memory: UnsafeMutableRawBufferPointer, from root: Int
+  ) throws(MessagePassingError) {
+    checkRoot(root, size: size)
+    guard let meeting else { return }
+    try meeting.meet(rank, Arrival(.broadcast(root: root, bytes: memory.count), memory: memory.baseAddress))
+  }
+
+  public func allreduce<Scalar: MessageScalar>(
+    _ memory: UnsafeMutableBufferPointer<Scalar>, _ reduction: Reduction
+  ) throws(MessagePassingError) {
+    guard let meeting else { return }
+    let call = Call.allreduce(ScalarKind(Scalar.self), count: memory.count, reduction)
+    try meeting.meet(rank, Arrival(call, memory: UnsafeMutableRawPointer(memory.baseAddress)))
+  }
+
+  public func startAllreduce(_ memory: UnsafeMutableBufferPointer<Float>) throws(MessagePassingError) {
+    guard let meeting else { return }
+    try meeting.throwIfFailed(rank, "startAllreduce")
+    for (index, other) in started.enumerated() where other.overlaps(memory) {
+      throw MessagePassingError(
+        at: "startAllreduce on rank \(rank)", expected: "memory that no other started sum uses",
+        found: "memory that overlaps with that of sum \(index)",
+        remedy: "Call finishAllreduces before its memory is used again.")
+    }
+    started.append(StartedSum(of: memory))
+  }
+
+  public func progress() throws(MessagePassingError) { try meeting?.throwIfFailed(rank, "progress") }
+
+  public func finishAllreduces() throws(MessagePassingError) {
+    guard let meeting else { return }
+    for (index, sum) in started.enumerated() {
+      guard let element = sum.firstTouchedElement else { continue }
+      throw MessagePassingError(
+        at: "finishAllreduces on rank \(rank)",
+        expected: "memory that nobody has touched since startAllreduce",
+        found: "another value in element \(element) of sum \(index)",
+        remedy: "Write to this memory only before startAllreduce or after finishAllreduces.")
+    }
+    defer { started.removeAll(keepingCapacity: true) }
+    try meeting.meet(rank, Arrival(.finishAllreduces(counts: started.map(\.memory.count)), started: started))
+  }
+
+  public func allgather<Scalar: MessageScalar>(
+    _ memory: UnsafeMutableBufferPointer<Scalar>, slices: [Range<Int>]
+  ) throws(MessagePassingError) {
+    checkSlices(slices, count: memory.count, size: size)
+    guard let meeting else { return }
+    let call = Call.allgather(ScalarKind(Scalar.self), slices: slices)
+    try meeting.meet(rank, Arrival(call, memory: UnsafeMutableRawPointer(memory.baseAddress)))
+  }
+
+  public func exchange(
+    sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>
+  ) throws(MessagePassingError) {
+    checkPeers(sends, rank: rank, size: size)
+    checkPeers(receives, rank: rank, size: size)
+    guard let meeting else { return }
+    try checkReceivesAreApart(sends: sends, receives: receives)
+    try meeting.meet(rank, Arrival(.exchange, sends: sends, receives: receives))
+  }
+
+  public func allgather(bytes: [UInt8]) throws(MessagePassingError) -> [[UInt8]] {
+    guard let meeting else { return [bytes] }
+    return try meeting.meet(rank, Arrival(.allgatherBytes, bytes: bytes))
+  }
+
+  public func abort(_ message: String, exitCode: Int32) -> Never {
+    writeLastWords(message, rank: rank, size: size, machine: machine.name)
+    _exit(exitCode)
+  }
+
+  /// While messages are under way, nothing may be received into memory that is also sent or received.
+  private func checkReceivesAreApart(
+    sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>
+  ) throws(MessagePassingError) {
+    for (index, message) in receives.enumerated() {
+      let others = [sends[...], receives[..<index]].joined()
+      guard let other = others.first(where: { overlap($0.memory, message.memory) }) else { continue }
+      throw MessagePassingError(
+        at: "exchange on rank \(rank)", expected: "memory of its own for each receive",
+        found: "the receive from rank \(message.peer) overlapping with a message of rank \(other.peer)",
+        remedy: "Receive into memory that no other message of the exchange uses.")
+    }
+  }
+}
+
+func overlap(_ one: UnsafeMutableBufferPointer<Float>, _ other: UnsafeMutableBufferPointer<Float>) -> Bool {
+  guard let a = one.baseAddress, let b = other.baseAddress, !one.isEmpty, !other.isEmpty else { return false }
+  return a < b + other.count && b < a + one.count
+}
