@@ -1,0 +1,54 @@
+/// A fast 64-bit hash of much data, to notice that two copies differ by accident. It is not cryptographic:
+/// data can be made that collide.
+///
+/// Four lanes each take every fourth 8-byte word: word times a constant, added, rotated, times another
+/// constant. Each of these steps can be undone, so a change within a single word always changes its lane.
+package struct ContentHash: Sendable {
+  private var lanes: SIMD4<UInt64> = [
+    0x6A09_E667_F3BC_C908, 0xBB67_AE85_84CA_A73B, 0x3C6E_F372_FE94_F82B, 0xA54F_F53A_5F1D_36F1,
+  ]
+  private static let wordMultiplier: UInt64 = 0x9E37_79B9_7F4A_7C15
+  private static let laneMultiplier: UInt64 = 0xD134_2543_DE82_EF95
+
+  package init() {}
+
+  /// Adds bytes, and how many they are: the pieces of data belong to what is hashed.
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    var (a, b, c, d) = (lanes[0], lanes[1], lanes[2], lanes[3])
+    var offset = 0
+    while offset + 32 <= bytes.count {
+      a = Self.step(a, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+      b = Self.step(b, bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
+      c = Self.step(c, bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self))
+      d = Self.step(d, bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
+      offset += 32
+    }
+    while offset < bytes.count {
+      var word: UInt64 = 0
+      for index in offset..<min(offset + 8, bytes.count) { word = word << 8 | UInt64(bytes[index]) }
+      a = Self.step(a, word)
+      offset += 8
+    }
+    lanes = [Self.step(a, UInt64(bytes.count)), b, c, d]
+  }
+
+  package mutating func add(_ values: [UInt8]) { values.withUnsafeBytes { add($0) } }
+  package mutating func add(_ values: [Int32]) { values.withUnsafeBytes { add($0) } }
+  package mutating func add(_ values: [Int]) { values.withUnsafeBytes { add($0) } }
+  package mutating func add(_ values: [Float]) { values.withUnsafeBytes { add($0) } }
+  package mutating func add(_ text: String) { add(Array(text.utf8)) }
+
+  /// The hash so far, as sixteen hexadecimal digits.
+  package var text: String {
+    var hash: UInt64 = 0
+    for lane in lanes.indices { hash = Self.step(Self.step(hash, lanes[lane]), UInt64(lane)) }
+    hash ^= hash >> 32
+    let digits = String(hash &* Self.laneMultiplier, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  private static func step(_ lane: UInt64, _ word: UInt64) -> UInt64 {
+    let sum = lane &+ word &* wordMultiplier
+    return (sum << 29 | sum >> 35) &* laneMultiplier
+  }
+}

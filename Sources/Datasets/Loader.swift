@@ -1,0 +1,153 @@
+import TensorCore
+
+/// Prepares the shards that one rank computes, ahead of time, on a thread of its own.
+///
+/// The shards come in the order of the steps, those of a step in the order in which they were named. What
+/// a shard holds depends on the data set, the sampler and the step only. After `init` nothing is allocated
+/// here. The loader's thread passes no messages between ranks. A loader belongs to the thread that uses it.
+public final class Loader {
+  /// Some samples of one batch, in memory that stays valid until the loader's next `next`, `release` or
+  /// `stop`.
+  public struct Shard {
+    /// The step, counted from 0 over all epochs.
+    public let step: Int
+    public let epoch: Int
+    /// Samples in the whole batch, over all ranks.
+    public let batchCount: Int
+    /// The number of the shard among the ranges that this rank's plan named for the batch.
+    public let index: Int
+    /// The samples' numbers in the data set: what random numbers are drawn by.
+    public let samples: UnsafeBufferPointer<Int>
+    /// [count] + inputShape, dense, at a multiple of 64 bytes.
+    public let inputs: UnsafeMutablePointer<Float>
+    /// [count] labels or [count, values], at a multiple of 64 bytes.
+    public let targets: TargetMemory
+    /// The number of samples, at least 1.
+    public var count: Int { samples.count }
+  }
+
+  /// Seconds that `next` has waited for the loader's thread, all together.
+  public private(set) var waitSeconds = 0.0
+  /// Bytes of the memory in which shards wait.
+  public var byteCount: Int { ring.byteCount }
+  /// Shards that the memory holds.
+  public var depth: Int { ring.depth }
+
+  private let ring: ShardRing
+  private let thread: JoinableThread
+  private var isHolding = false
+
+  /// Starts to prepare the steps `firstStep` ..< `firstStep + steps`.
+  ///
+  /// `shards` says for a batch of so many samples which parts of it this rank computes; it is asked once
+  /// for each size that batches have. Empty parts are skipped, but counted in `Shard.index`. `depth` is
+  /// the number of shards held at once, at least 2; left out, it is two steps' worth, or what makes up
+  /// about 1 MiB, but not above 64 MiB. Throws where the system has no thread to give.
+  public init(
+    _ dataset: any Dataset, sampler: Sampler, firstStep: Int = 0, steps: Int, depth: Int? = nil,
+    shards: (_ batchCount: Int) -> [Range<Int>]
+  ) throws(DatasetError) {
+    precondition(dataset.count == sampler.count, "the sampler is for \(sampler.count) samples")
+    precondition(firstStep >= 0 && steps >= 0, "steps \(firstStep) and \(steps) more")
+    var plans: [ShardPlan] = []
+    for size in sampler.batchSizes { plans.append(ShardPlan(batchCount: size, ranges: shards(size))) }
+    let capacity = plans.flatMap(\.ranges).map(\.count).max() ?? 0
+    ring = ShardRing(
+      depth: depth ?? Self.depth(dataset, plans, capacity: capacity), capacity: max(capacity, 1),
+      inputSize: dataset.inputSize, target: dataset.target)
+    precondition(ring.depth >= 2, "a loader holds at least 2 shards, not \(ring.depth)")
+    let work = LoaderWork(
+      dataset: dataset, sampler: sampler, steps: firstStep..<firstStep + steps, plans: plans, ring: ring)
+    thread = try JoinableThread { work.run() }
+  }
+
+  deinit { stop() }
+
+  /// The next shard, waited for; nil after the last one, and after `stop`. Releases the one before.
+  public func next() -> Shard? {
+    release()
+    let (slot, waited) = ring.slotToUse()
+    waitSeconds += waited
+    guard let slot else { return nil }
+    isHolding = true
+    let contents = slot.contents.pointee
+    return Shard(
+      step: contents.step, epoch: contents.epoch, batchCount: contents.batchCount,
+      index: contents.shard, samples: UnsafeBufferPointer(start: slot.samples, count: contents.count),
+      inputs: slot.inputs, targets: slot.targets)
+  }
+
+  /// Gives the last shard's memory back, for the loader to fill. Calling it is optional.
+  public func release() {
+    guard isHolding else { return }
+    isHolding = false
+    ring.free()
+  }
+
+  /// Ends the loader's thread and returns when it has ended: after at most one shard's time. `next` gives
+  /// nil from then on.
+  public func stop() {
+    isHolding = false
+    ring.stop()
+    thread.join()
+  }
+
+  private static func depth(_ dataset: any Dataset, _ plans: [ShardPlan], capacity: Int) -> Int {
+    let bytes = max(4 * capacity * dataset.inputSize, 1)
+    let perStep = plans.map { $0.ranges.count { !$0.isEmpty } }.max() ?? 0
+    let wanted = max(2 * perStep, min((1 << 20) / bytes, 32), 4)
+    return max(min(wanted, (64 << 20) / bytes), 2)
+  }
+}
+
+/// The parts of a batch of one size that a rank computes.
+private struct ShardPlan: Sendable {
+  let batchCount: Int
+  let ranges: [Range<Int>]
+
+  init(batchCount: Int, ranges: [Range<Int>]) {
+    precondition(
+      ranges.allSatisfy { $0.lowerBound >= 0 && $0.upperBound <= batchCount },
+      "shards \(ranges) are not within a batch of \(batchCount)")
+    self.batchCount = batchCount
+    self.ranges = ranges
+  }
+}
+
+/// What the loader's thread does.
+private struct LoaderWork: Sendable {
+  let dataset: any Dataset
+  let sampler: Sampler
+  let steps: Range<Int>
+  let plans: [ShardPlan]
+  let ring: ShardRing
+
+  func run() {
+    let order = UnsafeMutableBufferPointer<Int>.allocate(capacity: sampler.count)
+    defer { order.deallocate() }
+    var epoch = -1
+    for step in steps {
+      let batch = sampler.batch(step: step)
+      if batch.epoch != epoch {
+        epoch = batch.epoch
+        sampler.fillOrder(epoch: epoch, order)
+      }
+      for plan in plans where plan.batchCount == batch.count {
+        for index in plan.ranges.indices where !plan.ranges[index].isEmpty {
+          guard let slot = ring.slotToFill() else { return }
+          let range = plan.ranges[index]
+          for (row, position) in range.enumerated() {
+            slot.samples[row] = order[batch.positions.lowerBound + position]
+          }
+          slot.contents.pointee = ShardRing.Contents(
+            step: step, epoch: epoch, batchCount: batch.count, shard: index, count: range.count)
+          dataset.fill(
+            UnsafeBufferPointer(start: slot.samples, count: range.count), epoch: epoch,
+            inputs: slot.inputs, targets: slot.targets)
+          ring.publish()
+        }
+      }
+    }
+    ring.finish()
+  }
+}

@@ -1,0 +1,80 @@
+import TensorCore
+
+/// Some samples of another data set, in an order of their own.
+public struct Subset: Dataset {
+  private let base: any Dataset
+  /// Sample k is sample `indices[k]` of the base.
+  private let indices: [Int]
+
+  /// The samples of `base` that `indices` name, at least one, each in 0..<base.count.
+  public init(of base: any Dataset, indices: [Int]) {
+    precondition(!indices.isEmpty, "a subset needs samples")
+    precondition(indices.allSatisfy { $0 >= 0 && $0 < base.count }, "an index is not in the data set")
+    self.base = base
+    self.indices = indices
+  }
+
+  public var count: Int { indices.count }
+  public var inputShape: [Int] { base.inputShape }
+  public var target: Target { base.target }
+  public var classNames: [String] { base.classNames }
+  public var normalization: Normalization { base.normalization }
+
+  public func fill(
+    _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>,
+    targets: TargetMemory
+  ) {
+    let size = base.inputSize
+    // 128 numbers are 1,024 bytes: the most that a temporary allocation puts on the stack.
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 128) { translated in
+      for start in stride(from: 0, to: samples.count, by: translated.count) {
+        let end = min(start + translated.count, samples.count)
+        for row in start..<end { translated[row - start] = indices[samples[row]] }
+        base.fill(
+          UnsafeBufferPointer(rebasing: translated[..<(end - start)]), epoch: epoch,
+          inputs: inputs + start * size, targets: targets.advanced(by: start, of: base.target))
+      }
+    }
+  }
+
+  public func digest() -> String {
+    var hash = ContentHash()
+    hash.add(base.digest())
+    hash.add(indices)
+    return digest(hash: hash)
+  }
+}
+
+/// How samples are chosen for validation.
+public enum HoldOut: Sendable, Equatable {
+  /// By chance, the same ones for the same seed and number of samples.
+  case random(seed: UInt64)
+  /// The last ones, for data in the order of time.
+  case last
+}
+
+extension Dataset {
+  /// Splits the data in two: `fraction` of the samples, rounded, for validation, all others for training,
+  /// both in their old order. Throws where either part would be empty.
+  public func holdOut(
+    fraction: Double, _ choice: HoldOut
+  ) throws(DatasetError) -> (training: Subset, validation: Subset) {
+    let held = fraction >= 0 && fraction <= 1 ? Int((Double(count) * fraction).rounded()) : 0
+    guard held > 0, held < count else {
+      throw DatasetError(
+        at: "the part of the data held out for validation",
+        expected: "a fraction of \(count) samples that leaves at least one in either part",
+        found: "\(fraction)", remedy: "Choose a fraction between 0 and 1, such as 0.1.")
+    }
+    var order = Array(0..<count)
+    if case .random(let seed) = choice {
+      // Epochs shuffle with layer 0.
+      var stream = RandomStream(seed: seed, purpose: .epochOrder, layer: 1)
+      order.withUnsafeMutableBufferPointer { Sampler.shuffle($0, by: &stream) }
+    }
+    return (
+      Subset(of: self, indices: order[..<(count - held)].sorted()),
+      Subset(of: self, indices: order[(count - held)...].sorted())
+    )
+  }
+}
