@@ -188,15 +188,19 @@ package struct JSONReader {
       case UInt8(ascii: "r"): result.append(0x0d)
       case UInt8(ascii: "t"): result.append(0x09)
       case UInt8(ascii: "u"):
-        var units: [UInt16] = [try fourDigits(raw, at: &index)]
-        if UTF16.isLeadSurrogate(units[0]), raw[index...].starts(with: Array("\\u".utf8)) {
+        var code = try fourDigits(raw, at: &index)
+        // Beyond the first 65,536 scalars two escapes stand for one: a high surrogate, then a low one.
+        if code & 0xfc00 == 0xd800, index + 1 < raw.endIndex, raw[index] == UInt8(ascii: "\\"),
+          raw[index + 1] == UInt8(ascii: "u")
+        {
           index += 2
-          units.append(try fourDigits(raw, at: &index))
+          let low = try fourDigits(raw, at: &index)
+          code = low & 0xfc00 == 0xdc00 ? 0x10000 + ((code & 0x3ff) << 10 | low & 0x3ff) : 0xd800
         }
-        guard let text = String(validating: units, as: UTF16.self) else {
+        guard let scalar = Unicode.Scalar(code) else {
           throw error(expected: "surrogates in pairs", found: "one alone", at: escape)
         }
-        result.append(contentsOf: text.utf8)
+        result.append(contentsOf: String(scalar).utf8)
       default: throw error(expected: "an escape of JSON", at: escape + 1)
       }
     }
@@ -205,16 +209,16 @@ package struct JSONReader {
 
   private func fourDigits(
     _ raw: ArraySlice<UInt8>, at index: inout Int
-  ) throws(CheckpointError) -> UInt16 {
-    var value = 0
+  ) throws(CheckpointError) -> UInt32 {
+    var value: UInt32 = 0
     for _ in 0..<4 {
       guard index < raw.endIndex, let digit = Self.value(ofDigit: raw[index], radix: 16) else {
         throw error(expected: "four hexadecimal digits after \\u", at: index)
       }
-      value = value << 4 | digit
+      value = value << 4 | UInt32(digit)
       index += 1
     }
-    return UInt16(value)
+    return value
   }
 }
 

@@ -13,7 +13,7 @@ struct SafetensorsHeader {
   static let longest = 100_000_000
   /// Bounds what the table of a hostile header can cost; the greatest models have some thousands to a file.
   static let mostTensors = 65_536
-  static let mostDimensions = 64
+  static let mostDimensions = 32
   static let remedy = "The file is damaged or is no safetensors file; use another copy of it."
   private static let metadataKey = "__metadata__"
 
