@@ -11,8 +11,8 @@ import Checkpoints
     ((0..<100_000).map { UInt8($0 % 251) }, "54182c58bbb1337c42c23aeead96750d"),
   ]
 
-  @Test(arguments: known) func digestsAreThoseOfOtherXXH3Programs(data: [UInt8], expected: String) {
-    #expect(Digest128(of: data).description == expected)
+  @Test func digestsAreThoseOfOtherXXH3Programs() {
+    for (data, expected) in Self.known { #expect(Digest128(of: data).description == expected) }
   }
 
   @Test(arguments: [1, 7, 240, 241, 4096]) func piecesGiveTheDigestOfTheWhole(size: Int) {
