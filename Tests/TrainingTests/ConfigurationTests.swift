@@ -28,7 +28,8 @@ private let minimal = "data: {name: digits}\n"
       data: {name: idx, path: /some/where, classes: 26, normalization: standard}
       loss: meanSquaredError
       optimizer:
-        {name: adamW, learningRate: 0.002, weightDecay: 0.03, beta1: 0.8, beta2: 0.95, epsilon: 1e-6, clipNorm: 2.5}
+        {name: adamW, learningRate: 0.002, weightDecay: 0.03,
+         beta1: 0.8, beta2: 0.95, epsilon: 1e-6, clipNorm: 2.5}
       schedule: {name: cosine, warmupSteps: 3, totalSteps: 400, minimum: 1e-5}
       batch: 96
       lastBatch: drop

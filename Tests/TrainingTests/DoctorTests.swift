@@ -11,7 +11,8 @@ private let sapphireRapids = """
   model name\t: Intel(R) Xeon(R) Platinum 8481C
   physical id\t: 0
   core id\t\t: 0
-  flags\t\t: fpu sse4_1 avx fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 amx_bf16 amx_tile amx_int8
+  flags\t\t: fpu sse4_1 avx fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 \
+  amx_bf16 amx_tile amx_int8
 
   processor\t: 1
   vendor_id\t: GenuineIntel

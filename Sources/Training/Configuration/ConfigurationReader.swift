@@ -149,7 +149,7 @@ final class ConfigurationReader {
       }
       value = text
     }
-    record(key, value.map(Self.quoted), affectsWeights)
+    record(key, value.map(YAMLText.quoted), affectsWeights)
   }
 
   /// One of a few names.
@@ -283,32 +283,6 @@ final class ConfigurationReader {
     return lines
   }
 
-  /// A text as YAML that reads back to it: bare where it is plainly a word or a path, else in quotes.
-  static func quoted(_ text: String) -> String {
-    let isBare =
-      text.utf8.allSatisfy { byte in
-        UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
-          || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "/._-".utf8.contains(byte)
-      } && text.first.map { $0 == "/" || $0.isLetter } ?? false
-    let node = ConfigurationNode(content: .scalar(text, quoted: false), place: "")
-    if isBare, !node.isNull, text != "true", text != "false" { return text }
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\t": result += "\\t"
-      // A quoted "&x" would look like an anchor to the reader.
-      case "&", "\0"..<" ", "\u{7F}"..<"\u{A0}", "\u{2028}", "\u{2029}", "\u{FEFF}", "\u{FFFE}", "\u{FFFF}":
-        let hex = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
-  }
-
   // MARK: - Helpers
 
   private func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
@@ -379,26 +353,4 @@ final class ConfigurationReader {
     range.upperBound == .max
       ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
   }
-}
-
-/// A part of a configuration with keys of its own.
-protocol ConfigurationSection {
-  /// Reads every key that the section has, once and in the order in which they are to be written. A field
-  /// keeps its value where its key is missing.
-  mutating func read(from reader: ConfigurationReader) throws(ConfigurationError)
-}
-
-/// The numbers that a key may have.
-struct NumberRange: Sendable {
-  let words: String
-  let contains: @Sendable (Double) -> Bool
-
-  static let positive = NumberRange(words: "above 0") { $0 > 0 && $0.isFinite }
-  static let notNegative = NumberRange(words: "of at least 0") { $0 >= 0 && $0.isFinite }
-  /// [0, 1)
-  static let belowOne = NumberRange(words: "from 0 to below 1") { $0 >= 0 && $0 < 1 }
-  /// (0, 1]
-  static let positiveUpToOne = NumberRange(words: "above 0 and up to 1") { $0 > 0 && $0 <= 1 }
-  /// [0, 1]
-  static let unit = NumberRange(words: "from 0 to 1") { $0 >= 0 && $0 <= 1 }
 }

@@ -11,8 +11,8 @@ public struct ControlGroup: Sendable, Equatable {
     self.memory = memory
   }
 
-  /// Looks from the process's own group up to the outermost; the tightest limit counts. A container often sees
-  /// its own group as the outermost whatever its path says, which is looked at too.
+  /// Looks from the process's own group up to the outermost; the tightest limit counts. A container often
+  /// sees its own group as the outermost whatever its path says, which is looked at too.
   ///
   /// - Parameters:
   ///   - membership: the text of `/proc/self/cgroup`.

@@ -1,7 +1,7 @@
 /// `lockstep doctor`: whether this machine can train, how well, and what to do if not.
 ///
-/// Every check is a function of what was gathered, and says what was found even where all is well, so that the
-/// table is also a description of the machine.
+/// Every check is a function of what was gathered, and says what was found even where all is well, so that
+/// the table is also a description of the machine.
 public enum Doctor {
   public static func examine(_ inputs: DoctorInputs) -> DoctorReport {
     let launch = LaunchEnvironment(inputs.environment)
@@ -57,7 +57,8 @@ public enum Doctor {
       return DoctorCheck(
         "cores", .warning, found,
         fix:
-          "The container grants less than one core; raise its limit (docker run --cpus, or resources.limits.cpu)."
+          "The container grants less than one core; raise its limit "
+          + "(docker run --cpus, or resources.limits.cpu)."
       )
     }
     if let quota = count.quota, quota < Double(count.allowed) {
@@ -129,7 +130,8 @@ public enum Doctor {
       return DoctorCheck(
         "MPI library", .problem, found,
         fix:
-          "Lockstep was built against Open MPI; put its libraries first (LD_LIBRARY_PATH), or load its module."
+          "Lockstep was built against Open MPI; put its libraries first (LD_LIBRARY_PATH), "
+          + "or load its module."
       )
     }
     if let library = numbers(in: found), let command = numbers(in: launcher.version),

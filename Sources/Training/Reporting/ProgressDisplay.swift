@@ -108,8 +108,8 @@ public final class ProgressDisplay {
 }
 
 extension FileHandle {
-  /// Writes text at once. A reader that went away must not end a training: the caller has nothing better to do
-  /// about it.
+  /// Writes text at once. A reader that went away must not end a training: the caller has nothing better
+  /// to do about it.
   func writeIgnoringErrors(_ text: String) {
     try? write(contentsOf: Data(text.utf8))
   }

@@ -51,8 +51,8 @@ public struct ProgressState: Sendable, Equatable {
     return fields
   }
 
-  /// The line of a terminal, at most `width` - 1 columns (a full line would wrap on some terminals). As it gets
-  /// narrower the bar shrinks, then goes, then the fields go from the last.
+  /// The line of a terminal, at most `width` - 1 columns (a full line would wrap on some terminals). As it
+  /// gets narrower the bar shrinks, then goes, then the fields go from the last.
   ///
   /// - Parameter secondsLeft: to the end of the run; nil when it is not known yet.
   package func bar(width: Int, unicode: Bool, secondsLeft: Double?) -> String {
