@@ -243,6 +243,11 @@ private let minimal = "data: {name: digits}\n"
       try parse(minimal + "optimizer: {momentum: 0.5}", "optimizer.nesterov=true").optimizer.momentum == 0.5)
   }
 
+  @Test func `a key that an override replaces is told by the override`() throws {
+    let error = try failure(minimal + "optimizer:\n  name: adam\n  momentum:\n", ["optimizer.momentum=0.5"])
+    #expect(error.diagnosis.place == "--set optimizer.momentum=0.5")
+  }
+
   @Test(arguments: [
     ("bacth=3", "Did you mean batch?"), ("optimizer.lerningRate=3", "Did you mean optimizer.learningRate?"),
     ("batch=x", "whole number"), ("batch", "section.key=value"), ("=3", "section.key=value"),

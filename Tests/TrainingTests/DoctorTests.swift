@@ -80,9 +80,9 @@ private let sapphireRapids = """
 @Suite struct DoctorControlGroups {
   @Test func `the tightest limit from the own group outwards counts`() {
     let files = [
-      "/sys/fs/cgroup/cpu.max": "max 100000\n", "/sys/fs/cgroup/a/cpu.max": "150000 100000\n",
+      "/sys/fs/cgroup/cpu.max": "400000 100000\n", "/sys/fs/cgroup/a/cpu.max": "150000 100000\n",
       "/sys/fs/cgroup/a/b/cpu.max": "800000 100000\n", "/sys/fs/cgroup/a/b/memory.max": "max\n",
-      "/sys/fs/cgroup/a/memory.max": "1073741824\n",
+      "/sys/fs/cgroup/a/memory.max": "1073741824\n", "/sys/fs/cgroup/memory.max": "max\n",
     ]
     let group = ControlGroup(membership: "0::/a/b\n") { files[$0] }
     #expect(group == ControlGroup(processors: 1.5, memory: 1_073_741_824))

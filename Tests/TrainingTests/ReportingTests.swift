@@ -346,7 +346,7 @@ private func record(_ step: Int, _ loss: Double = 0.5, seconds: Double = 1) -> M
   }
 
   @Test func `digits are drawn two pixels a character`() {
-    let picture = image(rows: 3..<8, columns: 5..<7, low: -0.5, high: 2)
+    let picture = image(rows: 3..<9, columns: 5..<7, low: -0.5, high: 2)
     let text = DigitPreview.render(images: picture, predicted: [3], actual: [3], columns: 80, style: .blocks)
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(lines.count == 16 && lines.last == "")
@@ -354,7 +354,8 @@ private func record(_ step: Int, _ loss: Double = 0.5, seconds: Double = 1) -> M
     #expect(lines[0] == Substring(blank))
     #expect(lines[1] == Substring("     ▄▄" + String(repeating: " ", count: 21)))
     #expect(lines[2] == Substring("     ██" + String(repeating: " ", count: 21)))
-    #expect(lines[4] == Substring(blank))
+    #expect(lines[4] == Substring("     ▀▀" + String(repeating: " ", count: 21)))
+    #expect(lines[5] == Substring(blank))
     #expect(lines[14] == "  3 ✓")
   }
 
