@@ -1,0 +1,82 @@
+import Foundation
+import TensorCore
+
+extension RunConfiguration {
+  /// Reads a configuration file or a preset, with overrides.
+  ///
+  /// - Parameters:
+  ///   - argument: a path, or the name of a preset. A preset's bare name is always the preset; `./mnist`
+  ///     is a file.
+  ///   - overrides: the values of `--set`, later ones winning.
+  public static func load(
+    _ argument: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> RunConfiguration {
+    if let preset = ConfigurationPreset.named(argument) {
+      return try parse(preset.yaml, file: "preset \(preset.name)", overrides: overrides)
+    }
+    return try parse(try contents(ofFile: argument), file: argument, overrides: overrides)
+  }
+
+  /// Reads a configuration from its text.
+  ///
+  /// - Parameters:
+  ///   - text: YAML.
+  ///   - file: what messages name as its origin.
+  ///   - overrides: the values of `--set`, later ones winning.
+  public static func parse(
+    _ text: String, file: String, overrides: [String] = []
+  ) throws(ConfigurationError) -> RunConfiguration {
+    var node = try ConfigurationNode.parse(text, file: file)
+    for text in overrides { try ConfigurationOverride(text).apply(to: &node) }
+    let reader = ConfigurationReader(node, for: .reading)
+    var configuration = RunConfiguration()
+    try configuration.read(from: reader)
+    try reader.refuseUnknownKeys()
+    return configuration
+  }
+
+  private static func contents(ofFile path: String) throws(ConfigurationError) -> String {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      let presets = ConfigurationPreset.all.map(\.name)
+      let near = NearestName.nearest(to: path, among: presets)
+      throw ConfigurationError(
+        at: path, expected: "a configuration file, or a preset (\(presets.joined(separator: ", ")))",
+        found: "neither a file nor a preset of this name",
+        remedy: near.map { "Did you mean the preset \($0)?" }
+          ?? "Check the path, or begin with a preset: lockstep train --print-config digits > run.yaml")
+    }
+    guard !isFolder.boolValue else {
+      let inner = path.hasSuffix("/") ? "\(path)config.yaml" : "\(path)/config.yaml"
+      throw ConfigurationError(
+        at: path, expected: "a configuration file", found: "a folder",
+        remedy: FileManager.default.fileExists(atPath: inner)
+          ? "It is the folder of a run; its configuration is \(inner)." : "Name a file in it.")
+    }
+    guard let file = fopen(path, "rb") else {
+      throw ConfigurationError(
+        at: path, expected: "a readable file", found: String(cString: strerror(errno)),
+        remedy: "Check the permissions of the file and its folders.")
+    }
+    defer { fclose(file) }
+    // One byte more than allowed is enough to know that there are too many, however many there are.
+    var bytes = [UInt8](repeating: 0, count: ConfigurationNode.sizeLimit + 1)
+    let count = bytes.withUnsafeMutableBytes { fread($0.baseAddress, 1, $0.count, file) }
+    guard ferror(file) == 0 else {
+      throw ConfigurationError(
+        at: path, expected: "a readable file", found: String(cString: strerror(errno)),
+        remedy: "Check the disk, or copy the file elsewhere.")
+    }
+    guard count <= ConfigurationNode.sizeLimit else {
+      throw ConfigurationError(
+        at: path, expected: "at most 1 MiB of YAML", found: "more",
+        remedy: "Check that this is the configuration and not a data file.")
+    }
+    guard let text = String(validating: bytes.prefix(count), as: UTF8.self) else {
+      throw ConfigurationError(
+        at: path, expected: "text in UTF-8", found: "bytes that are not",
+        remedy: "Check that this is the configuration and not a data file.")
+    }
+    return text
+  }
+}

@@ -1,0 +1,134 @@
+import TensorCore
+
+/// Everything that a training run can be told: what a configuration file holds, with its defaults.
+///
+/// A plain value. Each section reads itself in its `read(from:)`, which is the only list of its keys: the
+/// resolved YAML, the identity of the training and the check of values all come from the same code.
+public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
+  public var model = ModelConfiguration()
+  public var data = DataConfiguration()
+  public var loss = LossName.crossEntropy
+  public var optimizer = OptimizerConfiguration()
+  public var schedule = ScheduleConfiguration()
+  /// Samples of one optimizer step, over all ranks.
+  public var batch = 128
+  /// What becomes of the last samples of an epoch when they do not fill a batch.
+  public var lastBatch = LastBatch.keep
+  /// The parts of a batch whose gradients are computed in one pass; nil: chosen from the batch.
+  public var shards: Int?
+  /// How long the run is.
+  public var length = RunLength.epochs(5)
+  /// Seeds the initial values and the order of the samples.
+  public var seed = 0
+  /// Threads of each rank.
+  public var threads = 1
+  /// Whether every epoch goes through the samples in a new order.
+  public var shuffle = true
+  public var averaging = AveragingConfiguration()
+  public var validation = ValidationConfiguration()
+  public var checkpoint = CheckpointConfiguration()
+  public var metrics = MetricsConfiguration()
+
+  /// The defaults, on the built-in digits.
+  public init() {}
+
+  mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try reader.section("model", &model)
+    try reader.section("data", &data)
+    try reader.choice("loss", &loss)
+    try reader.section("optimizer", &optimizer)
+    try reader.section("schedule", &schedule)
+    try reader.require(
+      schedule.minimum <= optimizer.learningRate, at: "schedule.minimum",
+      expected: "at most the learning rate, \(optimizer.learningRate)", found: "\(schedule.minimum)",
+      remedy: "The minimum is a learning rate, not a factor.")
+    try reader.integer("batch", &batch, in: 1...1 << 24)
+    try reader.choice("lastBatch", &lastBatch)
+    try reader.integer("shards", &shards, in: 1...65_536)
+    try readLength(from: reader)
+    try reader.integer("seed", &seed, in: 0...Int.max)
+    try reader.integer("threads", &threads, in: 1...1024)
+    try reader.flag("shuffle", &shuffle)
+    try reader.section("averaging", &averaging)
+    try reader.section("validation", &validation)
+    try reader.section("checkpoint", &checkpoint)
+    try reader.section("metrics", &metrics)
+  }
+
+  /// `epochs` or `steps`, never both. The length is no part of the identity, so that a finished run can
+  /// be prolonged.
+  private mutating func readLength(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try reader.require(
+      !(reader.has("epochs") && reader.has("steps")), at: "steps",
+      expected: "the length of the run either in epochs or in steps", found: "both",
+      remedy: "Remove one of them, or take it back with: --set epochs=null")
+    var epochs: Int?
+    var steps: Int?
+    switch length {
+    case .epochs(let count): epochs = reader.has("steps") ? nil : count
+    case .steps(let count): steps = reader.has("epochs") ? nil : count
+    }
+    try reader.integer("epochs", &epochs, in: 1...1_000_000_000, affectsWeights: false)
+    try reader.integer("steps", &steps, in: 1...Int.max, affectsWeights: false)
+    if let epochs { length = .epochs(epochs) } else if let steps { length = .steps(steps) }
+  }
+
+  // MARK: - Writing and checking
+
+  /// The resolved configuration, every default filled in; reads back to the same value.
+  public var yaml: String { written().yaml() }
+
+  /// The YAML of exactly those values that the weights depend on, whatever the rank and the folder. Two runs
+  /// of which one may resume the other have the same text.
+  ///
+  /// The length of the run is not in it, so that a finished run can be prolonged; a schedule that spans
+  /// the whole run must therefore have been given its length, and the shards their number, by
+  /// `resolve(stepsInRun:shards:)`.
+  public var trainingIdentity: String { written().yaml(.affectingWeights) }
+
+  /// Fills in what follows from the data and the model and is not yet given.
+  ///
+  /// - Parameters:
+  ///   - stepsInRun: the optimizer steps of the whole run.
+  ///   - shards: the number of shards that was chosen for a step.
+  public mutating func resolve(stepsInRun: Int, shards: Int) {
+    if schedule.name == .cosine, schedule.totalSteps == nil { schedule.totalSteps = stepsInRun }
+    if self.shards == nil { self.shards = shards }
+  }
+
+  /// Checks values that were set in a program, as those of a file are checked when it is read.
+  public func validate() throws(ConfigurationError) {
+    var copy = self
+    try copy.read(from: ConfigurationReader(.emptySection(at: "configuration"), for: .checking))
+  }
+
+  private func written() -> ConfigurationReader {
+    let reader = ConfigurationReader(.emptySection(at: "configuration"), for: .writing)
+    var copy = self
+    do {
+      try copy.read(from: reader)
+    } catch {
+      preconditionFailure("writing a configuration checks nothing, yet: \(error)")
+    }
+    return reader
+  }
+}
+
+/// How long a run is.
+public enum RunLength: Sendable, Equatable {
+  /// Passes over the training samples.
+  case epochs(Int)
+  /// Optimizer steps.
+  case steps(Int)
+}
+
+/// What is minimized.
+public enum LossName: String, Sendable, CaseIterable {
+  /// Of the softmax of the logits.
+  case crossEntropy
+  /// Against the one-hot label.
+  case meanSquaredError
+}
+
+/// What becomes of the last samples of an epoch when they do not fill a batch.
+public enum LastBatch: String, Sendable, CaseIterable { case keep, drop }

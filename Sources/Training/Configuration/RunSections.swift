@@ -1,0 +1,94 @@
+import TensorCore
+
+/// `averaging`: how the ranks' gradients are added.
+public struct AveragingConfiguration: Sendable, Equatable, ConfigurationSection {
+  public enum Strategy: String, Sendable, CaseIterable {
+    /// The same bits on any number of ranks.
+    case ordered
+    /// The plain MPI call; bits depend on the number of ranks.
+    case allreduce
+  }
+
+  public var strategy = Strategy.ordered
+  /// The size of the pieces in which gradients travel, in MiB (2²⁰ bytes).
+  public var bucketMiB = 1.0
+
+  public init() {}
+
+  /// `bucketMiB` in bytes, a multiple of 4 and at least that.
+  public var bucketBytes: Int { max(4, Int(bucketMiB * 1_048_576) & ~3) }
+
+  mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try reader.choice("strategy", &strategy)
+    // MPI chooses its algorithm, and with it the order of additions, by the size of a message.
+    try reader.number("bucketMiB", &bucketMiB, .bucketMiB, affectsWeights: strategy == .allreduce)
+  }
+}
+
+extension NumberRange {
+  // The counts of a message are C ints.
+  fileprivate static let bucketMiB = NumberRange(words: "above 0 and up to 1024") { $0 > 0 && $0 <= 1024 }
+}
+
+/// `validation`: how a model is tried on samples that it was not trained on.
+public struct ValidationConfiguration: Sendable, Equatable, ConfigurationSection {
+  /// Who computes.
+  public enum Place: String, Sendable, CaseIterable {
+    case allRanks = "all-ranks"
+    case rankZero = "rank-0"
+  }
+
+  public var on = Place.allRanks
+  /// Epochs between two validations.
+  public var everyEpochs = 1
+  /// The part of the training samples that is held out; 0: validate on the test samples.
+  public var fraction = 0.0
+  /// Samples that pass at once, whatever the number of ranks.
+  public var shard = 500
+
+  public init() {}
+
+  mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try reader.choice("on", &on, affectsWeights: false)
+    try reader.integer("everyEpochs", &everyEpochs, in: 1...1_000_000_000, affectsWeights: false)
+    // What is held out is not trained on.
+    try reader.number("fraction", &fraction, .belowOne)
+    try reader.integer("shard", &shard, in: 1...1 << 24, affectsWeights: false)
+  }
+}
+
+/// `checkpoint`: when the state is saved.
+public struct CheckpointConfiguration: Sendable, Equatable, ConfigurationSection {
+  /// Which weights the run ends with.
+  public enum Final: String, Sendable, CaseIterable { case last, best }
+
+  /// Epochs between two checkpoints.
+  public var everyEpochs = 1
+  /// Also after so many steps.
+  public var everySteps: Int?
+  /// Checkpoints that are kept, the best and the last among them.
+  public var keep = 3
+  public var final = Final.last
+
+  public init() {}
+
+  mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try reader.integer("everyEpochs", &everyEpochs, in: 1...1_000_000_000, affectsWeights: false)
+    try reader.integer("everySteps", &everySteps, in: 1...Int.max, affectsWeights: false)
+    // With one, nothing would be left when it turns out to be damaged.
+    try reader.integer("keep", &keep, in: 2...1_000_000, affectsWeights: false)
+    try reader.choice("final", &final, affectsWeights: false)
+  }
+}
+
+/// `metrics`: what is written down along the way.
+public struct MetricsConfiguration: Sendable, Equatable, ConfigurationSection {
+  /// Steps between two records of the training loss.
+  public var everySteps = 50
+
+  public init() {}
+
+  mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try reader.integer("everySteps", &everySteps, in: 1...Int.max, affectsWeights: false)
+  }
+}
