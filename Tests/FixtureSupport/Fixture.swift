@@ -1,0 +1,250 @@
+// The expected values in Tests/Fixtures, computed by PyTorch, as Swift values.
+//
+// Each file is one structure below, with the file's own names; what the numbers mean is said in the Python
+// file of the same name in scripts/fixtures. `Fixture.operations()` and its siblings read and decode.
+
+import Foundation
+
+/// Reads the fixtures that lie beside this folder.
+package enum Fixture {
+  package static func operations() throws(FixtureError) -> OperationsFixture { try read("operations") }
+  package static func optimizers() throws(FixtureError) -> OptimizersFixture { try read("optimizers") }
+  package static func schedules() throws(FixtureError) -> SchedulesFixture { try read("schedules") }
+  package static func initializers() throws(FixtureError) -> InitializersFixture { try read("initializers") }
+  package static func workloads() throws(FixtureError) -> WorkloadsFixture { try read("workloads") }
+
+  private static func read<Content: Decodable>(_ name: String) throws(FixtureError) -> Content {
+    let file = URL(filePath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Fixtures/\(name).json")
+    do {
+      return try JSONDecoder().decode(Content.self, from: Data(contentsOf: file))
+    } catch {
+      throw FixtureError(file: file.path, cause: "\(error)")
+    }
+  }
+}
+
+/// A fixture that is missing, or does not have the form that its structure here describes.
+package struct FixtureError: Error, CustomStringConvertible {
+  package let file: String
+  package let cause: String
+
+  package var description: String {
+    "fixture \(file) cannot be read: \(cause). Write it anew with scripts/fixtures/generate.py."
+  }
+}
+
+/// What made a file.
+package struct FixtureOrigin: Decodable, Sendable {
+  package let script: String
+  package let torch: String
+  package let seed: Int?
+}
+
+/// A tensor in row-major order; a scalar has an empty shape and one value.
+package struct FixtureTensor: Decodable, Sendable {
+  package let shape: [Int]
+  package let values: [Float]
+}
+
+// MARK: - operations.json
+
+package struct OperationsFixture: Decodable, Sendable {
+  package let origin: FixtureOrigin
+  package let cases: [Case]
+
+  /// The cases of one operation: linear, matmul, sigmoid, tanh, relu, softmax, add, multiply, addRow, sum,
+  /// mean, crossEntropySum or meanSquaredErrorSum.
+  package func cases(of operation: String) -> [Case] {
+    cases.filter { $0.operation == operation }
+  }
+
+  package struct Case: Decodable, Sendable, CustomStringConvertible {
+    package let operation: String
+    package let name: String
+    /// By name: x, weight, bias (linear); left, right (matmul, add, multiply); x, row (addRow); logits
+    /// (crossEntropySum); prediction (meanSquaredErrorSum); otherwise x.
+    package let inputs: [String: FixtureTensor]
+    /// Only of matmul: whether the stored matrix is transposed before the product.
+    package let transposeLeft: Bool?
+    package let transposeRight: Bool?
+    /// Only of sum and mean: 0, -1 for the last, or nil for all axes. The output lacks the reduced axis.
+    package let axis: Int?
+    /// Only of crossEntropySum.
+    package let labels: [Int]?
+    /// Only of meanSquaredErrorSum; no gradient flows into it.
+    package let target: FixtureTensor?
+    package let output: FixtureTensor
+    package let outputGradient: FixtureTensor
+    /// Of every input, by the names of `inputs`.
+    package let gradients: [String: FixtureTensor]
+    /// How far PyTorch's float32 lies from float64: largest |difference| / max(1, |value|).
+    package let roundingError: Double
+
+    package var description: String { "\(operation), \(name)" }
+  }
+}
+
+// MARK: - Settings that several files share
+
+package struct OptimizerSettings: Decodable, Sendable {
+  package enum Kind: String, Decodable, Sendable { case sgd, adam, adamW }
+
+  package let kind: Kind
+  package let learningRate: Double
+  package let weightDecay: Double
+  /// Only of sgd.
+  package let momentum: Double?
+  package let dampening: Double?
+  package let nesterov: Bool?
+  /// Only of adam and adamW.
+  package let beta1: Double?
+  package let beta2: Double?
+  package let epsilon: Double?
+}
+
+package struct ScheduleSettings: Decodable, Sendable {
+  package enum Kind: String, Decodable, Sendable { case constant, step, warmupCosine }
+
+  package let kind: Kind
+  /// Only of step.
+  package let every: Int?
+  package let factor: Double?
+  /// Only of warmupCosine.
+  package let warmupSteps: Int?
+  package let totalSteps: Int?
+  package let minimum: Double?
+}
+
+/// How far PyTorch moves from itself when only rounding changes.
+package struct Drift: Decodable, Sendable {
+  /// Largest relative difference of a step's loss.
+  package let loss: Double
+  /// Largest absolute difference of a parameter after the last step.
+  package let parameters: Double
+}
+
+// MARK: - optimizers.json
+
+package struct OptimizersFixture: Decodable, Sendable {
+  package let origin: FixtureOrigin
+  /// "0.weight", "0.bias", "2.weight", "2.bias", the same for every run.
+  package let initialParameters: [String: FixtureTensor]
+  /// One for each step, the same for every run.
+  package let batches: [Batch]
+  package let runs: [Run]
+
+  package struct Batch: Decodable, Sendable {
+    /// `[batch, features]`
+    package let inputs: FixtureTensor
+    /// `[batch]`, for crossEntropy.
+    package let labels: [Int]
+    /// `[batch, outputs]`, for meanSquaredError.
+    package let targets: FixtureTensor
+  }
+
+  package struct Run: Decodable, Sendable, CustomStringConvertible {
+    package enum Activation: String, Decodable, Sendable { case relu, tanh, sigmoid }
+    package enum Loss: String, Decodable, Sendable { case crossEntropy, meanSquaredError }
+
+    package let name: String
+    package let sizes: [Int]
+    package let activation: Activation
+    package let loss: Loss
+    package let optimizer: OptimizerSettings
+    package let schedule: ScheduleSettings
+    /// What the schedule gives for each step.
+    package let learningRates: [Double]
+    package let clipNorm: Double?
+    /// Mean over the samples, before each update.
+    package let losses: [Float]
+    /// Of the mean gradient, all parameters together, before clipping.
+    package let gradientNorms: [Double]
+    package let finalParameters: [String: FixtureTensor]
+    package let permutedBatchDifference: Drift
+    package let float64Difference: Drift
+
+    package var description: String { name }
+  }
+}
+
+// MARK: - schedules.json
+
+package struct SchedulesFixture: Decodable, Sendable {
+  package let origin: FixtureOrigin
+  package let cases: [Case]
+
+  package struct Case: Decodable, Sendable, CustomStringConvertible {
+    package let name: String
+    package let base: Double
+    package let schedule: ScheduleSettings
+    /// From the plain formula, 40 steps.
+    package let learningRates: [Double]
+    /// From PyTorch's scheduler, as long as it follows that formula.
+    package let torch: [Double]
+
+    package var description: String { name }
+  }
+}
+
+// MARK: - initializers.json
+
+package struct InitializersFixture: Decodable, Sendable {
+  package let origin: FixtureOrigin
+  package let cases: [Case]
+
+  /// Bounds b of uniform distributions over [-b, b], and standard deviations of normal ones.
+  package struct Case: Decodable, Sendable, CustomStringConvertible {
+    package let fanIn: Int
+    package let fanOut: Int
+    package let linearWeightBound: Double
+    package let linearBiasBound: Double
+    package let xavierUniformBound: Double
+    package let xavierNormalDeviation: Double
+    package let kaimingUniformBound: Double
+    package let kaimingNormalDeviation: Double
+
+    package var description: String { "fan in \(fanIn), fan out \(fanOut)" }
+  }
+}
+
+// MARK: - workloads.json
+
+package struct WorkloadsFixture: Decodable, Sendable {
+  package let origin: FixtureOrigin
+  package let workloads: [Workload]
+
+  package struct Workload: Decodable, Sendable, CustomStringConvertible {
+    package let name: String
+    package let sizes: [Int]
+    package let batch: Int
+    /// Step t trains on the samples (t mod distinctBatches) * batch and the batch - 1 that follow.
+    package let distinctBatches: Int
+    package let optimizer: OptimizerSettings
+    package let parameters: [NamedFormula]
+    /// `[distinctBatches * batch, features]`
+    package let inputs: FormulaTensor
+    package let labels: FormulaLabels
+    /// Mean cross-entropy before each update.
+    package let losses: [Float]
+    /// Euclidean norm of each parameter after the last step.
+    package let finalNorms: [String: Double]
+    package let permutedBatchDifference: Drift
+    package let float64Difference: Drift
+
+    package var description: String { name }
+  }
+
+  package struct NamedFormula: Decodable, Sendable {
+    package let name: String
+    package let tensor: FormulaTensor
+
+    private enum CodingKeys: String, CodingKey { case name }
+
+    package init(from decoder: any Decoder) throws {
+      name = try decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .name)
+      tensor = try FormulaTensor(from: decoder)
+    }
+  }
+}
