@@ -47,10 +47,13 @@ let package = Package(
       name: "distributed-runner", dependencies: ["DistributedScenarios"],
       path: "Tests/distributed-runner"),
 
-    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore"]),
-    .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Layers"]),
-    .testTarget(name: "LayersTests", dependencies: ["Layers"]),
-    .testTarget(name: "OptimizersTests", dependencies: ["Optimizers"]),
+    // Expected values from PyTorch, read from Tests/Fixtures.
+    .target(name: "FixtureSupport", path: "Tests/FixtureSupport"),
+
+    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "FixtureSupport"]),
+    .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Layers", "FixtureSupport"]),
+    .testTarget(name: "LayersTests", dependencies: ["Layers", "FixtureSupport"]),
+    .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Layers", "FixtureSupport"]),
     .testTarget(
       name: "MessagePassingTests", dependencies: ["DistributedScenarios", "distributed-runner"]),
     .testTarget(
@@ -58,6 +61,6 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training"]),
-    .testTarget(name: "CommandTests", dependencies: ["Training", "lockstep"]),
+    .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "lockstep"]),
   ]
 )

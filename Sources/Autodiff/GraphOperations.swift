@@ -112,7 +112,9 @@ extension Graph {
     let (left, right) = (shape(of: prediction), shape(of: target))
     try require(
       left == right && left.rank >= 1, "predictions of the targets' shape, \(right)", "\(left)")
-    return append(.squaredError, [prediction, target], .scalar)
+    let flat: Shape = [left[0], left.count / left[0]]
+    return append(
+      .squaredError, [try reshape(prediction, flat), try reshape(target, flat)], .scalar)
   }
 
   /// The number of samples whose largest logit is that of their label: a scalar without a gradient.
@@ -129,7 +131,8 @@ extension Graph {
     let (left, right) = (shape(of: a), shape(of: b))
     try require(
       left.dimensions.suffix(right.rank) == right.dimensions[...],
-      "two shapes for \(name) of which the second equals the first or its trailing axes", "\(left) and \(right)")
+      "two shapes for \(name) of which the second equals the first or its trailing axes",
+      "\(left) and \(right)")
     var repeated = b
     if left.rank > right.rank {
       let leading = left.dimensions.prefix(left.rank - right.rank).reduce(1, *)
@@ -149,7 +152,8 @@ extension Graph {
   private func require(_ condition: Bool, _ expected: String, _ found: String) throws(GraphError) {
     guard condition else {
       throw GraphError(
-        at: layer, expected: expected, found: found, remedy: "Change the shapes of this layer or of the one before it.")
+        at: layer, expected: expected, found: found,
+        remedy: "Change the shapes of this layer or of the one before it.")
     }
   }
 }

@@ -13,7 +13,8 @@ package enum FloatKernels: KernelSet {
       a, dnnl_dim_t(form.transposeA ? form.rows : form.depth),
       b, dnnl_dim_t(form.transposeB ? form.depth : form.columns), 0,
       y, dnnl_dim_t(form.columns))
-    precondition(status == dnnl_success, "oneDNN refused the matrix product \(form): status \(status.rawValue)")
+    precondition(
+      status == dnnl_success, "oneDNN refused the matrix product \(form): status \(status.rawValue)")
   }
 
   package static func biasActivate(
@@ -40,7 +41,9 @@ package enum FloatKernels: KernelSet {
 
   package static func add(_ a: Input, _ b: Input, _ y: Output, _ n: Int) { lockstep_add(a, b, y, n) }
 
-  package static func multiply(_ a: Input, _ b: Input, _ y: Output, _ n: Int) { lockstep_multiply(a, b, y, n) }
+  package static func multiply(_ a: Input, _ b: Input, _ y: Output, _ n: Int) {
+    lockstep_multiply(a, b, y, n)
+  }
 
   package static func scale(_ x: Input, _ factor: Float, _ y: Output, _ n: Int) {
     lockstep_scale(x, factor, y, n)

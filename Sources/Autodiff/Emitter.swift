@@ -1,0 +1,85 @@
+import TensorCore
+
+/// Turns placed nodes into instructions.
+struct Emitter {
+  private struct Draft {
+    var operation: Operation
+    var result: Slot
+    var operands: [Slot]
+    var count: Int
+    var extents: (Int, Int, Int)
+    var name: String
+  }
+
+  private let graph: Graph
+  private let slots: [Slot?]
+  private var drafts: [Draft] = []
+
+  init(graph: Graph, slots: [Slot?]) {
+    self.graph = graph
+    self.slots = slots
+  }
+
+  mutating func emit(_ node: Node) {
+    let record = graph.records[node.index]
+    // A reshape moves no data: its result has its operand's place.
+    if case .reshape = record.operation { return }
+    guard let result = slots[node.index] else { preconditionFailure("node \(node.index) has no place") }
+    let first = record.operands.first.map { graph.shape(of: $0) } ?? record.shape
+    let extents: (Int, Int, Int)
+    switch record.operation {
+    case .matrixProduct(let transposeA, _, _):
+      extents = (record.shape[0], record.shape[1], first[transposeA ? 0 : 1])
+    case .reduceSum(let axis): extents = first.extents(around: axis)
+    case .broadcast(let axis, _): extents = record.shape.extents(around: axis)
+    case .oneHot(let classes): extents = (record.shape.count / classes, classes, 1)
+    default:
+      let columns = first.dimensions.last ?? 1
+      extents = (first.count / columns, columns, 1)
+    }
+    drafts.append(
+      Draft(
+        operation: record.operation, result: result, operands: record.operands.compactMap { slots[$0.index] },
+        count: record.shape.count, extents: extents,
+        name: "\(record.layer): \(record.operation) \(record.shape)"))
+  }
+
+  /// A copy: a scale by one.
+  mutating func copy(_ node: Node, to slot: Slot) {
+    guard let source = slots[node.index] else { preconditionFailure("node \(node.index) has no place") }
+    let shape = graph.shape(of: node)
+    drafts.append(
+      Draft(
+        operation: .reshape, result: slot, operands: [source], count: shape.count,
+        extents: (1, shape.count, 1),
+        name: "\(graph.records[node.index].layer): copy \(shape)"))
+  }
+
+  /// - Parameter layout: where gradients lie, if there is a backward pass: each is checked once complete.
+  func finish(gradientsOf layout: VectorLayout?) -> (instructions: [Instruction], names: [String]) {
+    var instructions: [Instruction] = []
+    // The last writer of a gradient's place completes it.
+    var completes: [Int: VectorLayout.Entry] = [:]
+    for entry in layout?.entries ?? [] {
+      let last = drafts.lastIndex { $0.result == Slot(.gradients, entry.offset) }
+      guard let last else { preconditionFailure("nothing writes the gradient of \(entry.name)") }
+      completes[last] = entry
+    }
+    var isComplete = Set<Int>()
+    for (index, draft) in drafts.enumerated() {
+      let completed = completes[index]
+      if let completed { isComplete.insert(completed.offset) }
+      let firstIncomplete = layout?.entries.first { !isComplete.contains($0.offset) }
+      let first = draft.operands.first ?? draft.result
+      instructions.append(
+        Instruction(
+          operation: draft.operation, result: draft.result,
+          operands: (
+            first, draft.operands.count > 1 ? draft.operands[1] : first,
+            draft.operands.count > 2 ? draft.operands[2] : first
+          ), count: draft.count, extents: draft.extents, checkedCount: completed?.shape.count ?? 0,
+          completedPrefix: firstIncomplete?.offset ?? layout?.count ?? 0))
+    }
+    return (instructions, drafts.map(\.name))
+  }
+}

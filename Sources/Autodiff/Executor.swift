@@ -1,0 +1,115 @@
+import TensorCore
+
+/// The memory that a plan runs over, for one pass.
+package struct Bindings<Scalar: BitwiseCopyable> {
+  package var parameters: UnsafePointer<Scalar>
+  /// A gradient vector with its riders, or just riders for a plan without a backward pass.
+  package var gradients: UnsafeMutablePointer<Scalar>
+  package var riders: UnsafeMutablePointer<Scalar>
+  package var inputs: UnsafePointer<Scalar>?
+  package var targets: UnsafePointer<Scalar>?
+  package var labels: UnsafePointer<Int32>?
+  package var activations: UnsafeMutablePointer<Scalar>
+  package var results: UnsafeMutablePointer<Scalar>?
+
+  package init(
+    parameters: UnsafePointer<Scalar>, gradients: UnsafeMutablePointer<Scalar>,
+    riders: UnsafeMutablePointer<Scalar>, activations: UnsafeMutablePointer<Scalar>
+  ) {
+    self.parameters = parameters
+    self.gradients = gradients
+    self.riders = riders
+    self.activations = activations
+  }
+
+  @inline(__always)
+  fileprivate func address(_ slot: Slot) -> UnsafeMutablePointer<Scalar> {
+    switch slot.arena {
+    case .parameters: UnsafeMutablePointer(mutating: parameters) + slot.offset
+    case .gradients: gradients + slot.offset
+    case .riders: riders + slot.offset
+    case .activations: activations + slot.offset
+    case .inputs: UnsafeMutablePointer(mutating: bound(inputs, "inputs")) + slot.offset
+    case .targets: UnsafeMutablePointer(mutating: bound(targets, "targets")) + slot.offset
+    case .results: bound(results, "results") + slot.offset
+    }
+  }
+
+  @inline(__always)
+  fileprivate func bound<Pointer>(_ pointer: Pointer?, _ name: StaticString) -> Pointer {
+    guard let pointer else { preconditionFailure("this plan needs \(name), which are not bound") }
+    return pointer
+  }
+}
+
+/// Replays a plan: one switch, no allocation, no decision.
+package enum Executor<Kernels: KernelSet> {
+  package typealias Scalar = Kernels.Scalar
+
+  /// - Parameter afterInstruction: called with the length of the complete prefix of the gradient vector,
+  ///   for averaging that starts while the backward pass still runs.
+  package static func run(
+    _ plan: Plan, _ memory: Bindings<Scalar>, afterInstruction: (Int) throws -> Void = { _ in }
+  ) rethrows {
+    clear(plan, memory)
+    try plan.instructions.withUnsafeBufferPointer { instructions in
+      for index in instructions.indices {
+        execute(instructions[index], memory)
+        try afterInstruction(instructions[index].completedPrefix)
+      }
+    }
+  }
+
+  package static func clear(_ plan: Plan, _ memory: Bindings<Scalar>) {
+    memory.riders.update(repeating: 0, count: Rider.room)
+    memory.riders[Rider.samples.rawValue] = Scalar(plan.batch)
+  }
+
+  package static func execute(_ instruction: Instruction, _ memory: Bindings<Scalar>) {
+    let y = memory.address(instruction.result)
+    let a = memory.address(instruction.operands.0)
+    let b = memory.address(instruction.operands.1)
+    let c = memory.address(instruction.operands.2)
+    let (count, (first, second, third)) = (instruction.count, instruction.extents)
+
+    switch instruction.operation {
+    case .input, .target, .labels, .parameter:
+      preconditionFailure("leaves are not computed")
+    case .constant(let value): Kernels.fill(Scalar(value), y, count)
+    case .matrixProduct(let transposeA, let transposeB, let epilogue):
+      Kernels.matrixProduct(
+        MatrixForm(
+          rows: first, columns: second, depth: third, transposeA: transposeA, transposeB: transposeB),
+        a, b, y)
+      if epilogue != .none {
+        Kernels.biasActivate(
+          epilogue.activation, epilogue.addsBias ? UnsafePointer(c) : nil, y, first, second)
+      }
+    case .activation(let activation): Kernels.activate(activation, a, y, count)
+    case .activationGradient(let activation): Kernels.activationGradient(activation, a, b, y, count)
+    case .add: Kernels.add(a, b, y, count)
+    case .multiply: Kernels.multiply(a, b, y, count)
+    case .scale(let factor): Kernels.scale(a, Scalar(factor), y, count)
+    case .reshape: Kernels.copy(a, y, count)
+    case .reduceSum: Kernels.reduceSum(a, y, outer: first, axis: second, inner: third)
+    case .broadcast: Kernels.broadcast(a, y, outer: first, axis: second, inner: third)
+    case .oneHot: Kernels.oneHot(memory.bound(memory.labels, "labels"), y, first, second)
+    case .softmax: Kernels.softmax(a, y, first, second)
+    case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
+    case .crossEntropy:
+      y.pointee = Kernels.crossEntropy(a, memory.bound(memory.labels, "labels"), first, second)
+    case .crossEntropyGradient:
+      // Labels have no slot, so the loss's gradient is the second operand that has one.
+      Kernels.crossEntropyGradient(a, memory.bound(memory.labels, "labels"), b.pointee, y, first, second)
+    case .squaredError: y.pointee = Kernels.squaredError(a, b, first, second)
+    case .squaredErrorGradient:
+      Kernels.difference(a, b, c.pointee * 2 / Scalar(second), y, count)
+    case .countCorrect:
+      y.pointee = Scalar(Kernels.countCorrect(a, memory.bound(memory.labels, "labels"), first, second))
+    }
+
+    if instruction.checkedCount > 0, !Kernels.isSummable(y, instruction.checkedCount) {
+      memory.riders[Rider.faults.rawValue] += 1
+    }
+  }
+}

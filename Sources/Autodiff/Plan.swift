@@ -1,0 +1,131 @@
+import TensorCore
+
+/// One instruction of a plan: an operation with the places of its operands and its result. A trivial value,
+/// so that running a plan neither allocates nor counts references.
+package struct Instruction: Sendable {
+  package let operation: Operation
+  package let result: Slot
+  /// As many as the operation has; the rest repeat the first. Labels have no slot: there is one vector.
+  package let operands: (Slot, Slot, Slot)
+  /// Elements of the result, or of the first operand where the result is a scalar or a reduction.
+  package let count: Int
+  /// What the kernel calls rows, columns, depth; or outer, axis, inner.
+  package let extents: (Int, Int, Int)
+  /// Elements of the gradient that this instruction completes, to be checked; 0 where it completes none.
+  package let checkedCount: Int
+  /// The length of the gradient vector that is complete once this instruction has run: always a prefix.
+  package let completedPrefix: Int
+}
+
+/// What a graph becomes for one batch shape: a flat list of instructions over fixed memory.
+package struct Plan: Sendable {
+  package let instructions: [Instruction]
+  /// What each instruction is, for profiles and messages: layer, operation, shape.
+  package let names: [String]
+  package let layout: VectorLayout
+  /// The number of samples of a pass.
+  package let batch: Int
+  /// The room that activations need, in elements.
+  package let activationCount: Int
+  package let resultCount: Int
+  /// The slots of the graph's nodes, for inspection with `keepsActivations`.
+  package let slots: [Slot?]
+
+  /// What a plan is asked to leave behind.
+  package enum Output: Sendable {
+    case rider(Rider, Node)
+    /// At this offset of the results.
+    case result(Node, offset: Int)
+  }
+
+  /// Forward only.
+  package static func forward(
+    _ graph: Graph, batch: Int, outputs: [Output], layout: VectorLayout, keepsActivations: Bool = false
+  ) -> Plan {
+    Plan(
+      graph, batch: batch, outputs: outputs, gradients: [], layout: layout, keepsActivations: keepsActivations
+    )
+  }
+
+  /// Forward, loss, backward: gradients go to the gradient vector, the riders behind them.
+  ///
+  /// - Parameter layout: the order of the parameters as an earlier plan of the same model found it; found
+  ///   here where it is `nil`.
+  package static func training(
+    _ graph: Graph, batch: Int, loss: Node, outputs: [Output], layout: VectorLayout? = nil,
+    keepsActivations: Bool = false
+  ) throws(GraphError) -> Plan {
+    var graph = graph
+    let gradients = try graph.differentiate(loss)
+    graph.fuse(outputs: gradients + [loss] + outputs.map(\.node))
+    let order = graph.order(outputs: gradients + [loss] + outputs.map(\.node))
+    let found = completionOrder(graph, order: order, gradients: gradients)
+    precondition(layout == nil || layout == found, "the order of the gradients does not depend on the batch")
+    return Plan(
+      graph, batch: batch, outputs: outputs + [.rider(.loss, loss)], gradients: gradients, layout: found,
+      keepsActivations: keepsActivations)
+  }
+
+  /// The parameters, in the order in which their gradients are complete.
+  private static func completionOrder(_ graph: Graph, order: [Node], gradients: [Node]) -> VectorLayout {
+    let position = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
+    let byCompletion = graph.parameters.indices.sorted {
+      (position[gradients[$0]] ?? -1, $0) < (position[gradients[$1]] ?? -1, $1)
+    }
+    return VectorLayout(byCompletion.map { (graph.parameters[$0].name, graph.parameters[$0].shape) })
+  }
+
+  private init(
+    _ source: Graph, batch: Int, outputs: [Output], gradients: [Node], layout: VectorLayout,
+    keepsActivations: Bool
+  ) {
+    var graph = source
+    let wanted = gradients + outputs.map(\.node)
+    if gradients.isEmpty { graph.fuse(outputs: wanted) }
+    let order = graph.order(outputs: wanted)
+
+    let parameterSlots = graph.parameters.map { parameter -> Slot in
+      guard let entry = layout.entries.first(where: { $0.name == parameter.name }) else {
+        preconditionFailure("\(parameter.name) has no place in the parameter vector")
+      }
+      return Slot(.parameters, entry.offset)
+    }
+    var destinations = zip(parameterSlots, gradients).map { (node: $1, slot: Slot(.gradients, $0.offset)) }
+    destinations += outputs.map { ($0.node, $0.slot) }
+    let placement = Placement(
+      graph, order: order, parameters: parameterSlots, outputs: destinations, keepsAll: keepsActivations)
+
+    var emitter = Emitter(graph: graph, slots: placement.slots)
+    for node in order { emitter.emit(node) }
+    // A tensor that several were to receive, or that is a leaf, reaches the others as a copy.
+    for destination in destinations where placement.slots[destination.node.index] != destination.slot {
+      emitter.copy(destination.node, to: destination.slot)
+    }
+
+    (instructions, names) = emitter.finish(gradientsOf: gradients.isEmpty ? nil : layout)
+    self.layout = layout
+    self.batch = batch
+    activationCount = placement.activationCount
+    resultCount = outputs.reduce(0) { $0 + $1.resultCount(graph) }
+    slots = placement.slots
+  }
+}
+
+extension Plan.Output {
+  var node: Node {
+    switch self {
+    case .rider(_, let node), .result(let node, _): node
+    }
+  }
+
+  var slot: Slot {
+    switch self {
+    case .rider(let rider, _): Slot(.riders, rider.rawValue)
+    case .result(_, let offset): Slot(.results, offset)
+    }
+  }
+
+  fileprivate func resultCount(_ graph: Graph) -> Int {
+    if case .result(let node, _) = self { graph.shape(of: node).count.alignedToVector } else { 0 }
+  }
+}
