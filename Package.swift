@@ -25,7 +25,7 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Autodiff"]),
     .target(name: "Optimizers", dependencies: ["TensorCore", "CKernels"]),
     .target(name: "MessagePassing", dependencies: ["COpenMPI", "TensorCore"]),
-    .target(name: "Averaging", dependencies: ["MessagePassing", "Optimizers"]),
+    .target(name: "Averaging", dependencies: ["MessagePassing", "Optimizers", "CKernels"]),
     .target(name: "Datasets", dependencies: ["TensorCore", "CZlib"]),
     .target(name: "Checkpoints", dependencies: ["TensorCore", "CXXHash"]),
     .target(

@@ -1,0 +1,50 @@
+import MessagePassing
+import TensorCore
+
+/// Computes the gradient of one shard, with its riders, into the vector at `gradients`. While it runs it
+/// tells `observer`, if there is one, what is complete, for sums that start early.
+package typealias ShardComputation = (
+  _ shard: Int, _ gradients: UnsafeMutablePointer<Float>, _ observer: (any CompletionObserver)?
+) throws -> Void
+
+/// Learns while a backward pass runs how far the gradient vector is complete.
+package protocol CompletionObserver: AnyObject {
+  /// The first `prefix` elements are complete. Called after every instruction.
+  func isComplete(prefix: Int) throws
+}
+
+/// How the gradients of all shards are added up over the ranks and how new parameters come back: the one
+/// place where strategies differ.
+///
+/// `AllreduceSum` gives the whole sum to every rank; `OrderedSum` gives each rank that of its slice, in the
+/// canonical tree's order. A sum through shared memory windows would be a third.
+package protocol GradientSum: AnyObject {
+  /// The part of the parameter vector that this rank updates.
+  var owned: Range<Int> { get }
+  /// The blocks of that part.
+  var ownedBlocks: Range<Int> { get }
+  /// Every rank's part, for gathering state. Equal entries: everyone has all of it.
+  var slices: Slices { get }
+  /// Bytes of gradient vectors and of room for messages.
+  var byteCount: Int { get }
+
+  /// Computes this rank's shards of a batch and adds them to everybody's. If the riders' faults are not
+  /// zero the gradients must not be used: they may be unfinished.
+  func sum(batch: Int, compute: ShardComputation) throws -> SummedGradients
+
+  /// After every owner has updated its part of `parameters`: gives all of them to everybody.
+  func share(parameters: Arena<Float>) throws(MessagePassingError)
+
+  /// After every owner has filled in its blocks: gives all of them to everybody.
+  func share(blockSums: Arena<Double>) throws(MessagePassingError)
+}
+
+/// What a step's gradients add up to.
+package struct SummedGradients {
+  /// Those of the owned part; the first belongs to its first element.
+  package let gradients: UnsafeMutablePointer<Float>
+  /// Over all shards.
+  package let riders: UnsafePointer<Float>
+
+  func rider(_ rider: Rider) -> Float { riders[rider.rawValue] }
+}

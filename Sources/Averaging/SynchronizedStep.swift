@@ -1,0 +1,104 @@
+import MessagePassing
+import Optimizers
+import TensorCore
+
+/// One optimizer step of all ranks together: the gradients of every shard are summed, all agree that they
+/// can be used, each owner updates its part, and everybody gets the new parameters.
+package final class SynchronizedStep {
+  package let optimizer: Optimizer
+  package let state: OptimizerState
+  package let sum: any GradientSum
+  package let parameters: Arena<Float>
+
+  private let communicator: any Communicator
+  private let layout: VectorLayout
+  private let norm: GradientNorm
+  /// The first parameter of this rank whose gradient cannot be used, in the step under way.
+  private var fault: (shard: Int, parameter: String)?
+
+  package init(
+    _ communicator: any Communicator, layout: VectorLayout, parameters: Arena<Float>, optimizer: Optimizer,
+    sum: any GradientSum
+  ) {
+    precondition(parameters.count == layout.count)
+    self.communicator = communicator
+    self.layout = layout
+    self.parameters = parameters
+    self.optimizer = optimizer
+    self.sum = sum
+    state = OptimizerState(optimizer.rule, range: sum.owned)
+    norm = GradientNorm(layout)
+  }
+
+  /// What all ranks learn from a step.
+  package struct Outcome {
+    /// The sum of the samples' losses.
+    package let loss: Float
+    package let correct: Int
+    package let samples: Int
+    /// Whether some rank was asked to stop.
+    package let shouldStop: Bool
+  }
+
+  /// Where a step's time goes.
+  package enum Phase { case compute, communication }
+
+  /// - Parameters:
+  ///   - step: counted from 0.
+  ///   - batch: the samples of the batch, over all ranks.
+  ///   - stopRequested: whether this rank was asked to stop after this step.
+  ///   - phase: told whenever one begins.
+  ///   - compute: computes one of this rank's shards.
+  package func run(
+    step: Int, batch: Int, stopRequested: Bool, phase: (Phase) -> Void, compute: ShardComputation
+  ) throws -> Outcome {
+    fault = nil
+    let sums = try sum.sum(batch: batch) { shard, gradients, observer in
+      phase(.compute)
+      try compute(shard, gradients, observer)
+      let riders = gradients + layout.riders.lowerBound
+      if stopRequested { riders[Rider.stop.rawValue] = 1 }
+      if riders[Rider.faults.rawValue] > 0 { noteFault(shard, gradients) }
+      phase(.communication)
+    }
+    if sums.rider(.faults) > 0 { throw try agreedFault(step: step) }
+    let samples = Int(sums.rider(.samples))
+    precondition(samples == batch, "\(samples) samples were averaged in a batch of \(batch)")
+
+    var scale = 1 / Float(batch)
+    if let limit = optimizer.clipNorm {
+      norm.measure(sum.ownedBlocks, gradients: sums.gradients, startingAt: sum.owned.lowerBound, scale: scale)
+      try sum.share(blockSums: norm.sums)
+      scale *= norm.clipFactor(limit: limit)
+    }
+    phase(.compute)
+    state.update(
+      parameters: parameters.base, gradients: sums.gradients, scale: scale,
+      learningRate: optimizer.schedule.learningRate(base: optimizer.learningRate, step: step), step: step + 1)
+    phase(.communication)
+    let outcome = Outcome(
+      loss: sums.rider(.loss), correct: Int(sums.rider(.correct)), samples: samples,
+      shouldStop: sums.rider(.stop) > 0)
+    try sum.share(parameters: parameters)
+    return outcome
+  }
+
+  private func noteFault(_ shard: Int, _ gradients: UnsafeMutablePointer<Float>) {
+    guard fault == nil else { return }
+    let entry = layout.entries.first { !FloatKernels.isSummable(gradients + $0.offset, $0.shape.count) }
+    fault = (shard, entry?.name ?? "unknown")
+  }
+
+  /// Every rank tells the others what it found, so that all throw the same.
+  private func agreedFault(step: Int) throws(MessagePassingError) -> AveragingError {
+    let mine = fault.map { "\($0.parameter) (rank \(communicator.rank), shard \($0.shard))" } ?? ""
+    let all = try communicator.allgather(bytes: Array(mine.utf8))
+      .map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
+    return AveragingError(
+      at: "step \(step)", expected: "finite gradients",
+      found: "infinite ones or NaN: \(all.joined(separator: ", "))",
+      remedy:
+        "The weights are as before this step. Lower the learning rate, warm it up, or set optimizer.clipNorm; "
+        + "check the data for extreme values.")
+  }
+}
