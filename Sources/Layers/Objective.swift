@@ -54,11 +54,12 @@ public struct Objective: Sendable {
       keepsActivations: keepsActivations)
   }
 
-  /// Forward and loss; the riders hold the sums.
+  /// Forward and loss; the riders hold the sums, the results [batch, outputs], before any softmax.
   package func evaluationPlan(batch: Int) throws(GraphError) -> Plan {
     let draft = try draft(batch: batch)
     return Plan.forward(
-      draft.graph, batch: batch, outputs: [.rider(.loss, draft.loss)] + draft.correct, layout: layout)
+      draft.graph, batch: batch,
+      outputs: [.rider(.loss, draft.loss), .result(draft.output, offset: 0)] + draft.correct, layout: layout)
   }
 
   /// Forward: the results hold [batch, outputs], probabilities where a class is predicted by cross-entropy.

@@ -131,3 +131,13 @@ public struct DoctorInputs: Sendable {
     #endif
   }
 }
+
+extension DoctorInputs {
+  /// The threads that this machine can really run at once, for all of its ranks together: what a launcher
+  /// has bound this process to does not count.
+  static var usableProcessors: Int {
+    let group = ControlGroup(membership: text(of: "/proc/self/cgroup") ?? "", read: text(of:))
+    let count = ProcessorCount(cpuinfo: text(of: "/proc/cpuinfo") ?? "", status: "", quota: group.processors)
+    return count.usable
+  }
+}

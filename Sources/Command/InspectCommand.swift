@@ -1,0 +1,54 @@
+import ArgumentParser
+import Foundation
+import Lockstep
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Shows what a run, a checkpoint or a safetensors file holds.")
+
+  @Argument(help: "A run's folder, a checkpoint's folder or a safetensors file.")
+  var path: String
+
+  @Flag(help: "Prints only the digest of all weights: one line.")
+  var digest = false
+
+  func run() throws {
+    Ending.alone {
+      let location = try ModelFile.locate(path)
+      let file = try SafetensorsFile(location)
+      if digest {
+        print(try file.digest())
+        return Ending.done
+      }
+      print(location)
+      let width = file.tensors.map(\.name.count).max() ?? 0
+      var total = 0
+      for tensor in file.tensors {
+        let name = tensor.name.padding(toLength: width, withPad: " ", startingAt: 0)
+        print("  \(name)  \(tensor.elementType.rawValue)  \(tensor.shape)")
+        total += tensor.shape.reduce(1, *)
+      }
+      print("  \(total) values in \(file.tensors.count) tensors, digest \(try file.digest())")
+      if let step = file.metadata["lockstep.step"] { print("  saved after step \(step)") }
+      try listCheckpoints()
+      return Ending.done
+    }
+  }
+
+  /// Of a run's folder: each checkpoint, and whether it is whole.
+  private func listCheckpoints() throws {
+    let store = CheckpointStore(reading: path + "/checkpoints")
+    let steps = try store.list()
+    guard !steps.isEmpty else { return }
+    print("checkpoints")
+    for step in steps {
+      do {
+        let checkpoint = try store.verify(step)
+        let bytes = checkpoint.files.reduce(0) { $0 + $1.size }
+        print("  step-\(step)  whole, \(bytes) bytes")
+      } catch {
+        print("  step-\(step)  damaged: \(error)")
+      }
+    }
+  }
+}

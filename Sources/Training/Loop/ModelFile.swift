@@ -1,0 +1,142 @@
+import Averaging
+import Checkpoints
+import Datasets
+import Foundation
+import Layers
+import TensorCore
+
+/// A trained model in one file: its parameters in safetensors by PyTorch's names, and in the file's metadata
+/// what is needed to use it: the configuration and the normalization.
+public struct ModelFile: Sendable {
+  public static let name = "model.safetensors"
+
+  /// Which model it is, and how its data become its input.
+  public struct Description: Sendable, Equatable {
+    /// Resolved; nil for a model that a program defined by itself.
+    public var configuration: RunConfiguration?
+    public var normalization: Normalization
+    public var classNames: [String]
+    public var step: Int
+  }
+
+  public let file: SafetensorsFile
+  public let description: Description
+
+  /// The model at `path`: a model file, a checkpoint's folder, or a run's folder, whose final model is
+  /// meant, or its newest whole checkpoint while it has none.
+  public init(at path: String) throws(CheckpointError) {
+    file = try SafetensorsFile(Self.locate(path))
+    description = try Description(file)
+  }
+
+  package init(file: SafetensorsFile) throws(CheckpointError) {
+    self.file = file
+    description = try Description(file)
+  }
+
+  /// The file that `path` stands for.
+  package static func locate(_ path: String) throws(CheckpointError) -> String {
+    let files = FileManager.default
+    var isFolder: ObjCBool = false
+    guard files.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw CheckpointError(
+        at: path, expected: "a run's folder, a checkpoint or a model file", found: "nothing of this name",
+        remedy: "Check the path; lockstep train says at its end where its results are.")
+    }
+    guard isFolder.boolValue else { return path }
+    let direct = path + "/" + name
+    if files.fileExists(atPath: direct) { return direct }
+    let (newest, rejected) = try CheckpointStore(reading: path + "/checkpoints").newestVerified()
+    guard let newest else {
+      let damaged =
+        rejected.isEmpty ? "" : "; \(rejected.count) are damaged: \(rejected[0].reason.diagnosis.found)"
+      throw CheckpointError(
+        at: path, expected: "\(name), or whole checkpoints in checkpoints/", found: "none\(damaged)",
+        remedy: "Name the folder of a run that has saved at least once.")
+    }
+    return newest.folder + "/" + name
+  }
+
+  /// Fills the parameter vector.
+  package func read(_ layout: VectorLayout, into parameters: Arena<Float>) throws(CheckpointError) {
+    try Self.check(file, has: layout.entries.map { ($0.name, $0.shape) })
+    for entry in layout.entries { try file.floats(entry.name, into: parameters.buffer(entry.range)) }
+  }
+
+  /// That a file holds these tensors and no others.
+  package static func check(
+    _ file: SafetensorsFile, has tensors: [(name: String, shape: Shape)]
+  ) throws(CheckpointError) {
+    let other = "Use the model with the configuration that it was trained with."
+    for (name, shape) in tensors {
+      guard let found = file[name] else {
+        throw CheckpointError(
+          at: file.path, expected: "a tensor \(name) \(shape)",
+          found: "none of this name among \(file.tensors.prefix(6).map(\.name).joined(separator: ", "))",
+          remedy: "This is a checkpoint of another model. \(other)")
+      }
+      guard found.shape == shape.dimensions else {
+        throw CheckpointError(
+          at: "\(file.path), tensor \(name)", expected: "shape \(shape)", found: "\(found.shape)",
+          remedy: "This is a checkpoint of another model. \(other)")
+      }
+    }
+    guard file.tensors.count == tensors.count else {
+      let known = Set(tensors.map(\.name))
+      let strange = file.tensors.map(\.name).first { !known.contains($0) } ?? ""
+      throw CheckpointError(
+        at: file.path, expected: "\(tensors.count) tensors",
+        found: "\(file.tensors.count), \(strange) among them",
+        remedy: "This is a checkpoint of another model. \(other)")
+    }
+  }
+}
+
+extension ModelFile.Description {
+  private static let configurationKey = "lockstep.configuration"
+  private static let normalizationKey = "lockstep.normalization"
+  private static let classesKey = "lockstep.classes"
+  private static let stepKey = "lockstep.step"
+
+  var metadata: [String: String] {
+    var metadata = ["format": "pt", Self.stepKey: "\(step)", Self.classesKey: Self.json(classNames)]
+    metadata[Self.normalizationKey] = Self.json(normalization)
+    if let configuration { metadata[Self.configurationKey] = configuration.yaml }
+    return metadata
+  }
+
+  init(_ file: SafetensorsFile) throws(CheckpointError) {
+    let metadata = file.metadata
+    configuration = nil
+    if let text = metadata[Self.configurationKey] {
+      do {
+        configuration = try RunConfiguration.parse(text, file: "\(file.path), \(Self.configurationKey)")
+      } catch {
+        throw CheckpointError(error.diagnosis)
+      }
+    }
+    normalization = try Self.value(metadata[Self.normalizationKey], .unit, file, Self.normalizationKey)
+    classNames = try Self.value(metadata[Self.classesKey], [], file, Self.classesKey)
+    step = metadata[Self.stepKey].flatMap { Int($0) } ?? 0
+  }
+
+  private static func json(_ value: some Encodable) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    guard let data = try? encoder.encode(value) else { preconditionFailure("\(value) is not JSON") }
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  private static func value<Value: Decodable>(
+    _ text: String?, _ missing: Value, _ file: SafetensorsFile, _ key: String
+  ) throws(CheckpointError) -> Value {
+    guard let text else { return missing }
+    guard let value = try? JSONDecoder().decode(Value.self, from: Data(text.utf8)) else {
+      throw CheckpointError(
+        at: "\(file.path), metadata \(key)", expected: "what Lockstep writes there",
+        found: "\(text.prefix(60))",
+        remedy: "Use a file that Lockstep wrote, or take this entry out of its metadata.")
+    }
+    return value
+  }
+}

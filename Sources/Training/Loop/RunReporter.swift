@@ -1,0 +1,156 @@
+import Datasets
+import Foundation
+
+/// What a run tells: progress, metrics, log and the closing summary. On ranks other than 0 it is silent.
+final class RunReporter {
+  private let display: ProgressDisplay
+  private let log: RunLog
+  private let folder: RunFolder?
+  private var metrics: MetricsWriter?
+  private var lastBusy = 0.0
+  private var epochBusy = 0.0
+  private var epochStart = MonotonicTime.seconds
+  private var firstStep = 0
+  private var samplesTrained = 0
+
+  init(_ folder: RunFolder?, isSilent: Bool) {
+    self.folder = folder
+    display = ProgressDisplay(silent: isSilent)
+    log = RunLog(at: folder?.logPath, display: display, silent: isSilent)
+  }
+
+  func openMetrics(afterStep step: Int) throws(ReportingError) {
+    guard let folder else { return }
+    metrics = try MetricsWriter(at: folder.metricsPath, resumingAfterStep: step)
+  }
+
+  func message(_ text: String) { log.message(text) }
+  func warning(_ text: String) { log.warning(text) }
+
+  func leftovers(_ names: [String]) {
+    guard !names.isEmpty else { return }
+    log.message("removed what an interrupted save left: \(names.joined(separator: ", "))")
+  }
+
+  func begin(_ trainer: Trainer, lastStep: Int) {
+    firstStep = trainer.step
+    lastBusy = Self.busy(trainer)
+    epochBusy = lastBusy
+    epochStart = MonotonicTime.seconds
+  }
+
+  /// Seconds spent on steps, without validation and saving.
+  private static func busy(_ trainer: Trainer) -> Double {
+    let time = trainer.time
+    let phases: [TimeAccount.Phase] = [.compute, .communication, .data]
+    return phases.reduce(0) { $0 + Double(time.nanoseconds($1)) * 1e-9 }
+  }
+
+  func interval(_ trainer: Trainer, epoch: Int) {
+    let sums = trainer.intervalSums
+    trainer.intervalSums = StepSums()
+    guard folder != nil else { return }
+    let busy = Self.busy(trainer)
+    defer { lastBusy = busy }
+    write(
+      trainer.step, epoch, .train, loss: sums.meanLoss, accuracy: trainer.hasClasses ? sums.accuracy : nil,
+      samplesPerSecond: Double(sums.samples) / max(busy - lastBusy, 1e-9))
+  }
+
+  func evaluation(_ evaluation: Evaluation, step: Int, epoch: Int, split: MetricsRecord.Split) {
+    write(step, epoch, split, loss: evaluation.loss, accuracy: evaluation.accuracy, samplesPerSecond: nil)
+  }
+
+  /// A full disk must not end a training: the record is lost, with a warning, and the run goes on.
+  private func write(
+    _ step: Int, _ epoch: Int, _ split: MetricsRecord.Split, loss: Double, accuracy: Double?,
+    samplesPerSecond: Double?
+  ) {
+    guard let metrics else { return }
+    do {
+      try metrics.write(
+        step: step, epoch: epoch, split: split, loss: loss, accuracy: accuracy,
+        samplesPerSecond: samplesPerSecond)
+    } catch {
+      warning("\(error)")
+    }
+  }
+
+  func progress(_ trainer: Trainer, lastStep: Int) {
+    guard folder != nil, display.isDue else { return }
+    let perEpoch = trainer.sampler.batchesPerEpoch
+    let epoch = (trainer.step - 1) / perEpoch
+    let end = min((epoch + 1) * perEpoch, lastStep)
+    let sums = trainer.epochSums
+    display.update(
+      ProgressState(
+        epoch: epoch + 1, epochs: (lastStep + perEpoch - 1) / perEpoch,
+        stepInEpoch: trainer.step - epoch * perEpoch,
+        stepsInEpoch: end - epoch * perEpoch, stepsAfterEpoch: lastStep - end, loss: sums.meanLoss,
+        accuracy: trainer.hasClasses ? sums.accuracy : nil, samplesPerSecond: epochRate(trainer)))
+  }
+
+  /// Of the steps since the epoch began, or since the run was resumed within it.
+  private func epochRate(_ trainer: Trainer) -> Double {
+    let perEpoch = trainer.sampler.batchesPerEpoch
+    let begin = max((trainer.step - 1) / perEpoch * perEpoch, firstStep)
+    let samples = (begin..<trainer.step).count * trainer.sampler.batch
+    return Double(min(samples, trainer.epochSums.samples)) / max(Self.busy(trainer) - epochBusy, 1e-9)
+  }
+
+  func epoch(
+    _ trainer: Trainer, epoch: Int, lastStep: Int, evaluation: Evaluation?, split: MetricsRecord.Split
+  ) {
+    guard folder != nil else { return }
+    let perEpoch = trainer.sampler.batchesPerEpoch
+    let sums = trainer.epochSums
+    let summary = EpochSummary(
+      epoch: epoch, epochs: (lastStep + perEpoch - 1) / perEpoch, trainingLoss: sums.meanLoss,
+      trainingAccuracy: trainer.hasClasses ? sums.accuracy : nil, split: split,
+      validationLoss: evaluation?.loss,
+      validationAccuracy: evaluation?.accuracy, samplesPerSecond: epochRate(trainer),
+      seconds: MonotonicTime.seconds - epochStart)
+    display.finishEpoch(summary)
+    log.note(summary.text)
+    epochBusy = Self.busy(trainer)
+    epochStart = MonotonicTime.seconds
+  }
+
+  func stopped(step: Int, lastStep: Int) {
+    guard let folder else { return }
+    log.message(
+      "stopped by a signal after step \(step) of \(lastStep), saved; go on with: "
+        + "lockstep train --resume --out \(RunSummary.shellWord(folder.path))")
+  }
+
+  func finish(
+    _ run: TrainingRun, results: [(split: MetricsRecord.Split, evaluation: Evaluation)], phases: [Double],
+    bestEpoch: Int?, digest: String
+  ) {
+    guard let folder else { return }
+    let trainer = run.trainer
+    let perEpoch = run.stepsPerEpoch
+    let samples = (trainer.step - firstStep) * trainer.sampler.batch
+    let summary = RunSummary(
+      results: results.map {
+        .init(
+          split: $0.split, loss: $0.evaluation.loss, accuracy: $0.evaluation.accuracy,
+          samples: $0.evaluation.samples)
+      }, bestEpoch: bestEpoch, epochs: (run.lastStep + perEpoch - 1) / perEpoch,
+      steps: trainer.step - firstStep,
+      samplesPerSecond: Double(samples) / max(Self.busy(trainer), 1e-9), totalSeconds: metrics?.seconds ?? 0,
+      phases: phases, ranks: run.communicator.size, threads: run.configuration.threads, folder: folder.path,
+      digest: digest)
+    display.clear()
+    if let picture = DigitGallery.picture(of: run) { display.note(picture) }
+    if let confusion = results.last?.evaluation.confusion, let worst = confusion.commonestConfusions(1).first
+    {
+      log.message("most often mistaken: \(worst.actual) for \(worst.predicted), \(worst.count) times")
+    }
+    log.message(summary.text)
+  }
+}
+
+extension Trainer {
+  var hasClasses: Bool { if case .classes = objective.target { true } else { false } }
+}

@@ -1,0 +1,42 @@
+import Autodiff
+import Averaging
+import Datasets
+import Layers
+import TensorCore
+
+/// Computes the gradients of this rank's shards: the loader's samples through the training plan.
+final class ShardComputer {
+  private let plans: [Int: Plan]
+  private let activations: Arena<Float>
+  private let riderOffset: Int
+  let parameters: Arena<Float>
+
+  /// - Parameter sizes: the numbers of samples that shards can have; each has a plan of its own.
+  init(_ objective: Objective, parameters: Arena<Float>, sizes: Set<Int>) throws(GraphError) {
+    var plans: [Int: Plan] = [:]
+    for size in sizes where size > 0 { plans[size] = try objective.trainingPlan(batch: size) }
+    self.plans = plans
+    self.parameters = parameters
+    activations = Arena(count: plans.values.map(\.activationCount).max() ?? 0)
+    riderOffset = objective.layout.riders.lowerBound
+  }
+
+  var byteCount: Int { activations.count * MemoryLayout<Float>.stride }
+
+  func compute(
+    _ shard: Loader.Shard, gradients: UnsafeMutablePointer<Float>, observer: (any CompletionObserver)?
+  ) throws {
+    guard let plan = plans[shard.count] else { preconditionFailure("no plan for \(shard.count) samples") }
+    var memory = Bindings(
+      parameters: UnsafePointer(parameters.base), gradients: gradients, riders: gradients + riderOffset,
+      activations: activations.base)
+    memory.inputs = UnsafePointer(shard.inputs)
+    memory.labels = shard.targets.labels.map { UnsafePointer($0) }
+    memory.targets = shard.targets.values.map { UnsafePointer($0) }
+    if let observer {
+      try Executor<FloatKernels>.run(plan, memory) { try observer.isComplete(prefix: $0) }
+    } else {
+      Executor<FloatKernels>.run(plan, memory)
+    }
+  }
+}

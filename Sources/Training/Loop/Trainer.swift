@@ -1,0 +1,233 @@
+import Averaging
+import Datasets
+import Foundation
+import Layers
+import MessagePassing
+import Optimizers
+import TensorCore
+
+/// How gradients travel between ranks.
+public enum AveragingStrategy: Sendable, Equatable {
+  /// Owners of slices over MPI messages: the same bits on any number of ranks.
+  case ordered
+  /// `MPI_Iallreduce` per bucket of at least so many bytes, overlapping the backward pass: bits repeat at
+  /// the same number of ranks only.
+  case allreduce(bucketBytes: Int = 1 << 20)
+}
+
+/// Trains a model data-parallel over the ranks of a world. Every rank makes one, with the same arguments,
+/// and calls the same methods.
+///
+///     let world = try World.join()
+///     let data = try BuiltInDigits.draw(split: .train, count: 20_000)
+///     let model = MultilayerPerceptron(widths: [784, 128, 10])
+///     let trainer = try Trainer(
+///       model, loss: .crossEntropy, optimizer: .sgd(learningRate: 0.1, momentum: 0.9), data: data,
+///       batch: 128, shards: 8, in: world)
+///     try trainer.fit(epochs: 5)
+///     print(try trainer.evaluate(testData).accuracy ?? 0)
+///     try world.leave()
+public final class Trainer {
+  public let objective: Objective
+  public let optimizer: Optimizer
+  public let sampler: Sampler
+  public let shards: Shards
+  /// Steps taken so far, over all epochs.
+  public internal(set) var step = 0
+  /// Where the time of this rank went.
+  public private(set) var time = TimeAccount()
+  /// What the steps of the epoch under way, and since the last report, add up to.
+  public internal(set) var epochSums = StepSums()
+  public internal(set) var intervalSums = StepSums()
+
+  package let communicator: any Communicator
+  package let parameters: Arena<Float>
+  package let synchronized: SynchronizedStep
+
+  private let data: any Dataset
+  private let computer: ShardComputer
+  private let run: Range<Int>
+  private let evaluationShard: Int
+  private let evaluatesOnRankZero: Bool
+  private var loader: Loader?
+
+  /// - Parameters:
+  ///   - data: the training samples.
+  ///   - batch: samples of one optimizer step, over all ranks.
+  ///   - shards: parts of a batch whose gradients are computed in one pass, at least one a rank; the same
+  ///     number gives the same bits on any number of ranks. nil: chosen from the batch, raised to the
+  ///     number of ranks.
+  ///   - seed: of the initial values and the order of the samples.
+  ///   - evaluationShard: samples of one pass when evaluating.
+  public convenience init(
+    _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
+    seed: UInt64 = 0, lastBatch: Sampler.LastBatch = .keep, averaging: AveragingStrategy = .ordered,
+    evaluationShard: Int = 500, in world: World
+  ) throws {
+    try self.init(
+      model, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: shards, seed: seed,
+      lastBatch: lastBatch, averaging: averaging, evaluationShard: evaluationShard, over: world.communicator)
+  }
+
+  package init(
+    _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
+    seed: UInt64 = 0, isShuffled: Bool = true, lastBatch: Sampler.LastBatch = .keep,
+    averaging: AveragingStrategy = .ordered, evaluationShard: Int = 500, evaluatesOnRankZero: Bool = false,
+    over communicator: any Communicator
+  ) throws {
+    self.communicator = communicator
+    self.optimizer = optimizer
+    self.data = data
+    self.evaluationShard = evaluationShard
+    self.evaluatesOnRankZero = evaluatesOnRankZero
+    let target: TargetKind =
+      switch data.target {
+      case .classes(let count): .classes(count)
+      case .values(let count): .values(count)
+      }
+    objective = try Objective(model, loss: loss, inputShape: Shape(data.inputShape), target: target)
+    sampler = try Sampler(
+      seed: seed, count: data.count, batch: batch, lastBatch: lastBatch, isShuffled: isShuffled)
+    self.shards = try Self.shards(shards, batch: batch, ranks: communicator.size)
+
+    let layout = objective.layout
+    parameters = Arena(count: layout.count)
+    for parameter in objective.parameters {
+      guard let entry = layout.entries.first(where: { $0.name == parameter.name }) else { continue }
+      parameter.initialValue.fill(parameters.buffer(entry.range), seed: seed, name: parameter.name)
+    }
+
+    run = self.shards.ranges(ofRanks: communicator.size)[communicator.rank]
+    let sizes = sampler.batchSizes
+    let sum: any GradientSum =
+      switch averaging {
+      case .ordered: OrderedSum(communicator, layout: layout, shards: self.shards, batchSizes: sizes)
+      case .allreduce(let bucketBytes):
+        AllreduceSum(
+          communicator, layout: layout, shards: self.shards, batchSizes: sizes, bucketBytes: bucketBytes)
+      }
+    synchronized = SynchronizedStep(
+      communicator, layout: layout, parameters: parameters, optimizer: optimizer, sum: sum)
+    let cut = self.shards
+    let shardSizes = sizes.flatMap { cut.ranges(ofBatch: $0).map(\.count) }
+    computer = try ShardComputer(objective, parameters: parameters, sizes: Set(shardSizes))
+  }
+
+  /// The shards of a step, checked against the batch and the ranks.
+  package static func shards(_ wanted: Int?, batch: Int, ranks: Int) throws(TrainingError) -> Shards {
+    guard batch >= ranks else {
+      throw TrainingError(
+        at: "batch", expected: "at least one sample a rank, \(ranks) in all", found: "\(batch)",
+        remedy: "Enlarge the batch, or start fewer ranks: mpirun -np \(batch) …")
+    }
+    guard let wanted else { return Shards(max(Shards.suitable(forBatch: batch).count, ranks)) }
+    guard wanted <= batch else {
+      throw TrainingError(
+        at: "shards", expected: "at most as many shards as the batch has samples, \(batch)",
+        found: "\(wanted)",
+        remedy: "Set a larger batch or fewer shards, for example: --set shards=\(ranks)")
+    }
+    guard wanted >= ranks else {
+      throw TrainingError(
+        at: "shards", expected: "at least one shard a rank, \(ranks) in all", found: "\(wanted)",
+        remedy: "Start at most \(wanted) ranks, or set more shards (which changes the run's bits): "
+          + "--set shards=\(ranks)")
+    }
+    return Shards(wanted)
+  }
+
+  public var epoch: Int { step / sampler.batchesPerEpoch }
+
+  /// Trains on for so many epochs.
+  public func fit(epochs: Int) throws {
+    _ = try fit(untilStep: (epoch + epochs) * sampler.batchesPerEpoch) { _ in }
+  }
+
+  /// Trains until so many steps have been taken in all, or until some rank was asked to stop.
+  ///
+  /// - Parameters:
+  ///   - stopRequested: whether this rank was asked to stop; asked before every step.
+  ///   - afterStep: called after every step with its outcome.
+  /// - Returns: whether the last step was reached.
+  package func fit(
+    untilStep last: Int, stopRequested: () -> Bool = { false },
+    afterStep: (SynchronizedStep.Outcome) throws -> Void
+  ) throws -> Bool {
+    guard step < last else { return true }
+    let (run, shards) = (run, shards)
+    let loader = try Loader(data, sampler: sampler, firstStep: step, steps: last - step) { batch in
+      Array(shards.ranges(ofBatch: batch)[run])
+    }
+    self.loader = loader
+    defer {
+      loader.stop()
+      self.loader = nil
+      time.enter(.other)
+    }
+    while step < last {
+      let batch = sampler.batch(step: step).count
+      time.enter(.communication)
+      let outcome = try synchronized.run(
+        step: step, batch: batch, stopRequested: stopRequested(),
+        phase: { time.enter($0 == .compute ? .compute : .communication) },
+        compute: { shard, gradients, observer in try computeNext(shard, gradients, observer, loader) })
+      time.enter(.other)
+      step += 1
+      if step % sampler.batchesPerEpoch == 1 || sampler.batchesPerEpoch == 1 { epochSums = StepSums() }
+      epochSums.add(outcome)
+      intervalSums.add(outcome)
+      try afterStep(outcome)
+      if outcome.shouldStop { return step == last }
+    }
+    return true
+  }
+
+  private func computeNext(
+    _ shard: Int, _ gradients: UnsafeMutablePointer<Float>, _ observer: (any CompletionObserver)?,
+    _ loader: Loader
+  ) throws {
+    time.enter(.data)
+    let samples = loader.next()
+    time.enter(.compute)
+    guard let samples, samples.step == step, samples.index == shard - run.lowerBound else {
+      preconditionFailure("the loader gave another shard than \(shard) of step \(step)")
+    }
+    try computer.compute(samples, gradients: gradients, observer: observer)
+  }
+
+  /// How well the model does now. All ranks call it, and all get the same.
+  public func evaluate(_ data: any Dataset, confusion: Bool = false) throws -> Evaluation {
+    let before = time.enter(.validation)
+    defer { time.enter(before) }
+    return try evaluator.evaluate(data, confusion: confusion)
+  }
+
+  /// For evaluating and predicting with the parameters as they are.
+  public private(set) lazy var evaluator = Evaluator(
+    objective, parameters: parameters, communicator: communicator, shardLength: evaluationShard,
+    onlyRankZero: evaluatesOnRankZero)
+
+  package func measure<Result>(_ phase: TimeAccount.Phase, _ body: () throws -> Result) rethrows -> Result {
+    let before = time.enter(phase)
+    defer { time.enter(before) }
+    return try body()
+  }
+}
+
+/// Sums over the samples of some steps.
+public struct StepSums: Sendable, Equatable, Codable {
+  public var loss = 0.0
+  public var correct = 0
+  public var samples = 0
+
+  public init() {}
+
+  package mutating func add(_ outcome: SynchronizedStep.Outcome) {
+    loss += Double(outcome.loss)
+    correct += outcome.correct
+    samples += outcome.samples
+  }
+
+  public var meanLoss: Double { loss / Double(max(samples, 1)) }
+  public var accuracy: Double { Double(correct) / Double(max(samples, 1)) }
+}

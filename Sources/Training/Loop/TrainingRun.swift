@@ -1,0 +1,299 @@
+import Averaging
+import Checkpoints
+import Datasets
+import Foundation
+import Layers
+import MessagePassing
+import Optimizers
+import TensorCore
+
+/// A training run in a folder, as the command makes it: configuration, data, checkpoints, metrics, progress,
+/// and the summary at its end. Every rank makes one; rank 0 alone writes and speaks.
+public final class TrainingRun {
+  public struct Options: Sendable {
+    /// The run's folder; nil: a new one below `runs/`.
+    public var folder: String?
+    public var resume = false
+    public var allowChangedData = false
+    /// What the run is called when it gets a folder of its own.
+    public var name = "run"
+
+    public init() {}
+  }
+
+  /// How a run ended.
+  public enum Ending: Sendable, Equatable {
+    case finished
+    /// By a signal, saved, to be resumed.
+    case stopped
+  }
+
+  let configuration: RunConfiguration
+  let data: RunData
+  let trainer: Trainer
+  let identity: RunIdentity
+  let communicator: any Communicator
+  let lastStep: Int
+  let stepsPerEpoch: Int
+  let folder: RunFolder?
+  let reporter: RunReporter
+  private let checkpoints: TrainingCheckpoints
+  private var best: RunState.Best?
+  private var savedStep: Int?
+  private var failedSaves = 0
+
+  /// Sets the run up on all ranks together. Whatever is wrong on any rank, all throw, alike.
+  public init(_ configuration: RunConfiguration, options: Options, in world: World) throws {
+    let communicator = world.communicator
+    self.communicator = communicator
+    let parts = try together(communicator) { try Self.prepare(configuration, communicator) }
+    (self.configuration, data, trainer, lastStep) = (
+      parts.configuration, parts.data, parts.trainer, parts.lastStep
+    )
+    let (resolved, trainer) = (parts.configuration, parts.trainer)
+    stepsPerEpoch = trainer.sampler.batchesPerEpoch
+    let identity = try together(communicator) {
+      try RunIdentity(resolved, trainer: trainer, data: parts.data)
+    }
+    self.identity = identity
+    try identity.requireEqual(over: communicator)
+
+    let folder = try together(communicator) {
+      communicator.rank > 0
+        ? nil
+        : try RunFolder(
+          options.folder, name: options.name, resume: options.resume, keep: resolved.checkpoint.keep)
+    }
+    self.folder = folder
+    reporter = RunReporter(folder, isSilent: communicator.rank > 0)
+    checkpoints = TrainingCheckpoints(trainer: trainer, store: folder?.store)
+
+    let state = try together(communicator) { () throws -> (state: RunState, warnings: [String])? in
+      guard let newest = folder?.newest else { return nil }
+      let state = try RunState(newest.bytes(of: RunState.name))
+      let warnings = try identity.check(
+        state, path: newest.folder, allowChangedData: options.allowChangedData)
+      try checkpoints.check(newest)
+      return (state, warnings)
+    }
+    try resume(from: state?.state, warnings: state?.warnings ?? [])
+    try together(communicator) {
+      guard let folder else { return }
+      try? FileManager.default.removeItem(atPath: folder.modelPath)
+      try atomicWrite(Array(resolved.yaml.utf8), to: folder.configurationPath)
+      try reporter.openMetrics(afterStep: trainer.step)
+    }
+    announce(wanted: configuration)
+  }
+
+  private static func prepare(
+    _ configuration: RunConfiguration, _ communicator: any Communicator
+  ) throws -> (configuration: RunConfiguration, data: RunData, trainer: Trainer, lastStep: Int) {
+    ComputeLibrary.setThreads(configuration.threads)
+    let shards = try Trainer.shards(
+      configuration.shards, batch: configuration.batch, ranks: communicator.size)
+    let data = try RunData(configuration)
+    let sampler = try Sampler(
+      seed: UInt64(configuration.seed), count: data.training.count, batch: configuration.batch,
+      lastBatch: configuration.samplerLastBatch)
+    let lastStep =
+      switch configuration.length {
+      case .epochs(let epochs): epochs * sampler.batchesPerEpoch
+      case .steps(let steps): steps
+      }
+    var resolved = configuration
+    resolved.resolve(stepsInRun: lastStep, shards: shards.count)
+    let classes = if case .classes(let count) = data.training.target { count } else { 0 }
+    let trainer = try Trainer(
+      resolved.makeModel(inputs: data.training.inputSize, classes: classes), loss: resolved.lossFunction,
+      optimizer: resolved.makeOptimizer(stepsInRun: lastStep), data: data.training, batch: resolved.batch,
+      shards: shards.count, seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
+      lastBatch: resolved.samplerLastBatch, averaging: resolved.averagingStrategy,
+      evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
+      over: communicator)
+    return (resolved, data, trainer, lastStep)
+  }
+
+  /// Rank 0 has read `state`; everybody goes on from it.
+  private func resume(from state: RunState?, warnings: [String]) throws {
+    var encoded = try state?.encoded() ?? []
+    encoded = try communicator.allgather(bytes: encoded)[0]
+    guard !encoded.isEmpty else {
+      if let leftovers = folder?.store.removedLeftovers, !leftovers.isEmpty { reporter.leftovers(leftovers) }
+      return
+    }
+    let state = try RunState(encoded)
+    try checkpoints.load(folder?.newest)
+    trainer.step = state.step
+    trainer.epochSums = state.epochSums
+    trainer.intervalSums = state.intervalSums
+    best = state.best
+    savedStep = state.step
+    if let folder {
+      for rejected in folder.rejected {
+        reporter.warning("checkpoint step-\(rejected.step) is not used: \(rejected.reason)")
+      }
+      reporter.leftovers(folder.store.removedLeftovers)
+    }
+    for warning in warnings { reporter.warning(warning) }
+    if configuration.averaging.strategy == .allreduce, state.ranks != communicator.size {
+      reporter.warning(
+        "bits may change: averaging allreduce adds in another order on \(communicator.size) ranks than on \(state.ranks)"
+      )
+    }
+    reporter.message("resumed from step \(state.step) of \(lastStep)")
+  }
+
+  private func announce(wanted: RunConfiguration) {
+    guard let folder else { return }
+    let ranks = communicator.size
+    let count = trainer.objective.layout.parameterCount
+    reporter.message(
+      "\(configuration.model.name.rawValue), \(count) parameters, \(data.training.count) samples, batch \(configuration.batch) in "
+        + "\(trainer.shards.count) shards, \(ranks) \(ranks == 1 ? "rank" : "ranks"), results in \(folder.path)"
+    )
+    let suitable = Shards.suitable(forBatch: configuration.batch).count
+    if wanted.shards == nil, trainer.shards.count > suitable {
+      reporter.message(
+        "shards raised from \(suitable) to \(trainer.shards.count), one a rank; set shards to keep the bits on other numbers of ranks"
+      )
+    }
+    let here = communicator.machine.ranks.count
+    let usable = DoctorInputs.usableProcessors
+    if here * configuration.threads > usable, here > 1 {
+      reporter.warning(
+        "\(here) ranks of \(configuration.threads) threads share \(usable) processors; it works, but start at most "
+          + "\(max(1, usable / configuration.threads)) ranks here for speed")
+    }
+  }
+
+  /// Trains to the end, or until a signal asks to stop; all ranks return the same.
+  public func train() throws -> Ending {
+    reporter.begin(trainer, lastStep: lastStep)
+    let reached = try trainer.fit(untilStep: lastStep, stopRequested: { StopSignal.request != nil }) { _ in
+      try afterStep()
+    }
+    if savedStep != trainer.step { try save() }
+    guard reached else {
+      reporter.stopped(step: trainer.step, lastStep: lastStep)
+      return .stopped
+    }
+    try finish()
+    return .finished
+  }
+
+  private func afterStep() throws {
+    let step = trainer.step
+    if step % configuration.metrics.everySteps == 0 || step == lastStep {
+      reporter.interval(trainer, epoch: (step - 1) / stepsPerEpoch + 1)
+    }
+    let endsEpoch = step % stepsPerEpoch == 0
+    if endsEpoch || step == lastStep {
+      try endEpoch(
+        validates: (endsEpoch && (step / stepsPerEpoch) % configuration.validation.everyEpochs == 0)
+          || step == lastStep)
+    } else {
+      reporter.progress(trainer, lastStep: lastStep)
+    }
+    let epochDue = endsEpoch && (step / stepsPerEpoch) % configuration.checkpoint.everyEpochs == 0
+    let stepDue = configuration.checkpoint.everySteps.map { step % $0 == 0 } ?? false
+    let isBest = configuration.checkpoint.final == .best && best?.step == step
+    if epochDue || stepDue || isBest { try save() }
+  }
+
+  private func endEpoch(validates: Bool) throws {
+    let epoch = (trainer.step - 1) / stepsPerEpoch + 1
+    var evaluation: Evaluation?
+    if validates, let (samples, split) = data.validation {
+      let result = try trainer.evaluate(samples)
+      evaluation = result
+      reporter.evaluation(result, step: trainer.step, epoch: epoch, split: split)
+      let candidate = RunState.Best(
+        step: trainer.step, epoch: epoch, loss: result.loss, accuracy: result.accuracy)
+      if candidate.isBetter(than: best) { best = candidate }
+    }
+    reporter.epoch(
+      trainer, epoch: epoch, lastStep: lastStep, evaluation: evaluation,
+      split: data.validation?.split ?? .validation)
+  }
+
+  private func save() throws {
+    try trainer.measure(.checkpoint) {
+      let state = RunState(
+        step: trainer.step, epochSums: trainer.epochSums, intervalSums: trainer.intervalSums, best: best,
+        identity: identity.configuration, data: identity.data, program: identity.program,
+        libraries: identity.libraries, processor: identity.processor, ranks: communicator.size)
+      let failure = try checkpoints.save(
+        state, description: modelDescription,
+        protecting: configuration.checkpoint.final == .best ? best?.step : nil)
+      guard let failure else {
+        savedStep = trainer.step
+        failedSaves = 0
+        return
+      }
+      failedSaves += 1
+      guard failedSaves < 3 else {
+        throw TrainingError(
+          at: folder?.store.folder ?? "checkpoints",
+          expected: "to save at least one checkpoint in three attempts",
+          found: failure,
+          remedy:
+            "Make room on the disk or mend the folder, then go on with --resume; older checkpoints stand.")
+      }
+      reporter.warning("step \(trainer.step) could not be saved, training goes on: \(failure)")
+    }
+  }
+
+  private var modelDescription: ModelFile.Description {
+    ModelFile.Description(
+      configuration: configuration, normalization: data.normalization, classNames: data.training.classNames,
+      step: trainer.step)
+  }
+
+  /// The final model, tried on the test samples, written, and summed up.
+  private func finish() throws {
+    var finalStep = trainer.step
+    if configuration.checkpoint.final == .best, let best, best.step != trainer.step {
+      let checkpoint = try together(communicator) { try folder?.store.verify(best.step) }
+      try checkpoints.load(checkpoint)
+      finalStep = best.step
+    }
+    var results: [(MetricsRecord.Split, Evaluation)] = []
+    for (samples, split) in [(data.heldOut, MetricsRecord.Split.validation), (data.test, .test)] {
+      if let samples { results.append((split, try trainer.evaluate(samples, confusion: split == .test))) }
+    }
+    var phases = trainer.time.seconds
+    try phases.withUnsafeMutableBufferPointer { try communicator.allreduce($0, .sum) }
+    try together(communicator) {
+      guard let folder else { return }
+      var description = modelDescription
+      description.step = finalStep
+      try Safetensors.write(checkpoints.tensors, metadata: description.metadata, to: folder.modelPath)
+    }
+    let chosen = configuration.checkpoint.final == .best ? best : nil
+    reporter.finish(
+      self, results: results, phases: phases, bestEpoch: chosen?.epoch,
+      digest: Digest128(ofTensors: checkpoints.tensors).description)
+  }
+}
+
+/// Does something on every rank; if it fails on any, all throw, with every rank's message once.
+@discardableResult
+package func together<Result>(_ communicator: any Communicator, _ body: () throws -> Result) throws -> Result
+{
+  let outcome = Swift.Result { try body() }
+  var failure: String?
+  if case .failure(let error) = outcome { failure = "\(error)" }
+  let failures = try agree(onFailureOf: failure, over: communicator)
+  guard failures.isEmpty else {
+    throw AgreedFailure(messages: summarize(failures, size: communicator.size))
+  }
+  return try outcome.get()
+}
+
+/// What went wrong on some ranks; all of them throw the same.
+public struct AgreedFailure: Error, CustomStringConvertible {
+  public let messages: [String]
+
+  public var description: String { messages.joined(separator: "\n") }
+}
