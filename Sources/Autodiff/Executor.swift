@@ -46,10 +46,12 @@ package struct Bindings<Scalar: BitwiseCopyable> {
 package enum Executor<Kernels: KernelSet> {
   package typealias Scalar = Kernels.Scalar
 
+  package static func run(_ plan: Plan, _ memory: Bindings<Scalar>) { run(plan, memory) { _ in } }
+
   /// - Parameter afterInstruction: called with the length of the complete prefix of the gradient vector,
   ///   for averaging that starts while the backward pass still runs.
   package static func run(
-    _ plan: Plan, _ memory: Bindings<Scalar>, afterInstruction: (Int) throws -> Void = { _ in }
+    _ plan: Plan, _ memory: Bindings<Scalar>, afterInstruction: (Int) throws -> Void
   ) rethrows {
     clear(plan, memory)
     try plan.instructions.withUnsafeBufferPointer { instructions in
