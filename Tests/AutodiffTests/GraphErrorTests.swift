@@ -95,9 +95,10 @@ import Autodiff
     var graph = Graph()
     let logits = try graph.parameter("logits", [2, 3])
     let correct = try graph.countCorrect(logits, graph.labels(batch: 2))
-    let loss = try graph.sum(graph.parameter("other", [3]))
-    #expect(throws: GraphError.self) {
-      try Plan.training(graph, batch: 2, loss: graph.add(loss, correct), outputs: [])
+    let loss = try graph.add(graph.sum(graph.parameter("other", [3])), correct)
+    let error = #expect(throws: GraphError.self) {
+      try Plan.training(graph, batch: 2, loss: loss, outputs: [])
     }
+    #expect(error?.diagnosis.place == "logits")
   }
 }

@@ -14,8 +14,10 @@ import Optimizers
   }
 
   private func norm(_ scale: Float) -> Double {
-    gradients.buffer.reduce(0.0) { sum, value in sum + Double(value * scale) * Double(value * scale) }
-      .squareRoot()
+    let gradients = gradients
+    return gradients.buffer.reduce(0.0) { sum, value in
+      sum + Double(value * scale) * Double(value * scale)
+    }.squareRoot()
   }
 
   @Test func theNormDoesNotDependOnWhoOwnsWhat() {

@@ -41,7 +41,7 @@ import Optimizers
           let distance = abs(Double(weights.base[index]) - reference[index].weight)
           #expect(distance <= 2e-7 * Double(step) * max(1, abs(reference[index].weight)))
           for (vector, expected) in zip(state.vectors, reference[index].state) {
-            #expect(abs(Double(vector.base[index]) - expected) <= 1e-6 * max(1, abs(expected)))
+            #expect(abs(Double(vector.base[index]) - expected) <= 3e-7 * Double(step) * max(1, abs(expected)))
           }
         }
       }

@@ -135,7 +135,7 @@ import Testing
   }
 
   @Test func theFirstOfEqualLogitsCounts() {
-    let x: [Float] = [1, 1, 0, /**/ 0, 1, 1, /**/ -2, -1, -2, /**/ 5, 5, 5]
+    let x: [Float] = [1, 1, 0, 0, 1, 1, -2, -1, -2, 5, 5, 5]
     for (labels, expected) in [([0, 1, 1, 0], 4), ([1, 2, 1, 2], 1), ([2, 0, 0, 1], 0)] as [([Int32], Int)] {
       #expect(Fast.countCorrect(x, labels, 4, 3) == expected)
       #expect(Single.countCorrect(x, labels, 4, 3) == expected)
@@ -164,7 +164,7 @@ import Testing
   private func pow2(_ x: Double) -> Double { x * x }
 
   @Test func crossEntropyOfLargeLogitsIsExact() {
-    let x: [Float] = [1000, 0, -1000, /**/ 1000, 0, -1000, /**/ -90, -90.5, -1000, /**/ 1e30, 1e30, 0]
+    let x: [Float] = [1000, 0, -1000, 1000, 0, -1000, -90, -90.5, -1000, 1e30, 1e30, 0]
     let labels: [Int32] = [0, 2, 0, 1]
     let expected = Exact.crossEntropy(x.doubles, labels, 4, 3)
     #expect(abs(expected - (2000 + 0.474_076_984_18 + 0.693_147_180_56)) < 1e-9)
