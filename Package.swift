@@ -50,8 +50,13 @@ let package = Package(
     // Expected values from PyTorch, read from Tests/Fixtures.
     .target(name: "FixtureSupport", path: "Tests/FixtureSupport"),
 
+    // Counts allocations, so that tests can hold a training step to none.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+
     .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "FixtureSupport"]),
-    .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Layers", "FixtureSupport"]),
+    .testTarget(
+      name: "AutodiffTests",
+      dependencies: ["Autodiff", "Layers", "Optimizers", "AllocationCounter", "FixtureSupport"]),
     .testTarget(name: "LayersTests", dependencies: ["Layers", "FixtureSupport"]),
     .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Layers", "FixtureSupport"]),
     .testTarget(

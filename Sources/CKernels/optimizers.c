@@ -24,8 +24,8 @@ CLONES void lockstep_adam_update(lockstep_adam s, const float *g, float *w, floa
   for (size_t i = 0; i < n; i++) {
     float weight = w[i];
     float gradient = g[i] * s.scale + s.l2 * weight;
-    float first = s.beta1 * m[i] + (1.0f - s.beta1) * gradient;
-    float second = s.beta2 * v[i] + (1.0f - s.beta2) * (gradient * gradient);
+    float first = s.beta1 * m[i] + s.rest1 * gradient;
+    float second = s.beta2 * v[i] + s.rest2 * (gradient * gradient);
     m[i] = first;
     v[i] = second;
     float denominator = __builtin_elementwise_sqrt(second) * s.root_correction + s.epsilon;

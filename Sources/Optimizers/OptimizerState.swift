@@ -54,7 +54,8 @@ package final class OptimizerState {
     let correction1 = 1 - power(beta1, step)
     let correction2 = 1 - power(beta2, step)
     let settings = lockstep_adam(
-      scale: scale, step_size: Float(learningRate / correction1), beta1: Float(beta1), beta2: Float(beta2),
+      scale: scale, step_size: Float(learningRate / correction1), beta1: Float(beta1),
+      rest1: Float(1 - beta1), beta2: Float(beta2), rest2: Float(1 - beta2),
       root_correction: Float(1 / correction2.squareRoot()), epsilon: Float(epsilon), l2: Float(l2),
       decay_factor: Float(decayFactor))
     lockstep_adam_update(settings, gradients, w, vectors[0].base, vectors[1].base, range.count)

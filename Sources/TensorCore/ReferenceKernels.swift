@@ -42,7 +42,7 @@ package enum ReferenceKernels<Scalar: BinaryFloatingPoint & BitwiseCopyable>: Ke
       switch activation {
       case .sigmoid: dx[i] = dy[i] * y[i] * (1 - y[i])
       case .tanh: dx[i] = dy[i] * (1 - y[i] * y[i])
-      case .relu: dx[i] = y[i] > 0 ? dy[i] : 0
+      case .relu: dx[i] = y[i] <= 0 ? 0 : dy[i]
       }
     }
   }
@@ -158,7 +158,7 @@ package enum ReferenceKernels<Scalar: BinaryFloatingPoint & BitwiseCopyable>: Ke
     switch activation {
     case .sigmoid: 1 / (1 + exponential(-x))
     case .tanh: Scalar(Foundation.tanh(Double(x)))
-    case .relu: x > 0 ? x : 0
+    case .relu: x <= 0 ? 0 : x
     }
   }
 }

@@ -1,0 +1,65 @@
+// A training pass allocates nothing beyond what the matrix products' library allocates inside its calls.
+
+import AllocationCounter
+import Layers
+import TensorCore
+import Testing
+
+import Autodiff
+
+@Suite(.serialized) struct AllocationTests {
+  private func allocations(_ body: () -> Void) -> Int {
+    allocation_counter_arm()
+    body()
+    return allocation_counter_disarm()
+  }
+
+  @Test func theCounterSeesAnAllocation() {
+    var kept: [Int] = []
+    #expect(allocations { kept = [Int](repeating: 1, count: 1000) } == 1)
+    let arena = allocations { _ = Arena<Float>(count: 100) }
+    #expect(arena >= 1)
+    #expect(kept.count == 1000)
+    #expect(allocations {} == 0)
+  }
+
+  /// The products of the pass, done bare, allocate as often as the pass itself: nothing is ours.
+  @Test(arguments: [(Loss.crossEntropy, Activation.relu), (.meanSquaredError, .tanh)])
+  func aTrainingPassAllocatesNothingOfItsOwn(_ loss: Loss, _ activation: Activation) throws {
+    ComputeLibrary.setThreads(1)
+    let objective = try Objective(
+      MultilayerPerceptron(widths: [784, 128, 10], activation: activation), loss: loss, inputShape: [784],
+      target: .classes(10))
+    let machine = Machine<FloatKernels>(try objective.trainingPlan(batch: 64))
+    machine.setAll(seed: 1, scale: 0.05)
+    // Room for the largest operand of the products below.
+    let operand = Arena<Float>(count: 784 * 128)
+    let (inputs, labels) = (Arena<Float>(count: 64 * 784), Draw(3).labels(64, classes: 10))
+    labels.withUnsafeBufferPointer { labels in
+      let memory = machine.bindings(inputs.base, nil, labels.baseAddress)
+      var seen = 0
+      // Once to warm up: oneDNN generates its code, Swift its metadata.
+      Executor<FloatKernels>.run(machine.plan, memory) { seen += $0 }
+      let pass = allocations { Executor<FloatKernels>.run(machine.plan, memory) { seen += $0 } }
+      let bare = allocations {
+        for instruction in machine.plan.instructions {
+          guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else {
+            continue
+          }
+          let (rows, columns, depth) = instruction.extents
+          FloatKernels.matrixProduct(
+            MatrixForm(
+              rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB),
+            operand.base, operand.base, machine.gradients.base)
+        }
+      }
+      #expect(pass == bare, "\(pass) in a pass, \(bare) inside its matrix products")
+      let deliberate = allocations {
+        Executor<FloatKernels>.run(machine.plan, memory) { prefix in
+          if prefix == machine.plan.layout.count { _ = Arena<Float>(count: 16) }
+        }
+      }
+      #expect(deliberate > pass)
+    }
+  }
+}

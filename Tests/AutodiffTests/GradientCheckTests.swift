@@ -1,0 +1,176 @@
+// Gradients against central differences in double precision, along random directions: for every operation that
+// has a gradient, and for whole models.
+
+import Layers
+import TensorCore
+import Testing
+
+import Autodiff
+
+/// The operations through which gradients flow, one small graph or more for each.
+enum Differentiable: CaseIterable {
+  case matrixProduct, activation, add, multiply, scale, reshape, reduceSum, broadcast, softmax, crossEntropy,
+    squaredError
+
+  /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
+  /// `default`, so that an operation cannot be added without a decision here.
+  init?(_ operation: Operation) {
+    switch operation {
+    case .matrixProduct: self = .matrixProduct
+    case .activation: self = .activation
+    case .add: self = .add
+    case .multiply: self = .multiply
+    case .scale: self = .scale
+    case .reshape: self = .reshape
+    case .reduceSum: self = .reduceSum
+    case .broadcast: self = .broadcast
+    case .softmax: self = .softmax
+    case .crossEntropy: self = .crossEntropy
+    case .squaredError: self = .squaredError
+    case .input, .target, .labels, .parameter, .constant, .oneHot, .countCorrect, .activationGradient,
+      .softmaxGradient, .crossEntropyGradient, .squaredErrorGradient:
+      return nil
+    }
+  }
+
+  typealias Write = @Sendable (inout Graph) throws -> Node
+
+  /// Graphs whose result is differentiated; operands are parameters, so that every operand's gradient is seen.
+  var graphs: [Write] {
+    switch self {
+    case .matrixProduct:
+      return [(false, false), (false, true), (true, false), (true, true)].map { a, b in
+        { graph in
+          try graph.matrixProduct(
+            graph.parameter("a", a ? [4, 3] : [3, 4]), graph.parameter("b", b ? [5, 4] : [4, 5]),
+            transposeA: a, transposeB: b)
+        }
+      }
+    case .activation:
+      return Activation.allCases.map { activation in
+        { graph in graph.activation(activation, try graph.parameter("a", [3, 17])) }
+      }
+    case .add:
+      return [
+        { graph in try graph.add(graph.parameter("a", [3, 4]), graph.parameter("b", [3, 4])) },
+        { graph in try graph.add(graph.parameter("a", [2, 3, 4]), graph.parameter("b", [4])) },
+        { graph in
+          let a = try graph.parameter("a", [5])
+          return try graph.add(a, a)
+        },
+      ]
+    case .multiply:
+      return [
+        { graph in try graph.multiply(graph.parameter("a", [3, 4]), graph.parameter("b", [3, 4])) },
+        { graph in try graph.multiply(graph.parameter("a", [2, 3, 4]), graph.parameter("b", [3, 4])) },
+        { graph in
+          let a = try graph.parameter("a", [5])
+          return try graph.multiply(a, a)
+        },
+      ]
+    case .scale: return [{ graph in graph.scale(try graph.parameter("a", [7]), by: -2.5) }]
+    case .reshape: return [{ graph in try graph.reshape(graph.parameter("a", [6, 4]), [3, 8]) }]
+    case .reduceSum:
+      return [0, 1, 2].map { axis in
+        { graph in try graph.sum(graph.parameter("a", [2, 3, 4]), axis: axis) }
+      }
+    case .broadcast:
+      return [0, 1, 2].map { axis in
+        { graph in try graph.broadcast(graph.parameter("a", [2, 3]), axis: axis, count: 5) }
+      }
+    case .softmax:
+      return [
+        { graph in try graph.softmax(graph.parameter("a", [3, 5])) },
+        { graph in try graph.softmax(graph.parameter("a", [2, 3, 4])) },
+      ]
+    case .crossEntropy:
+      return [{ graph in try graph.crossEntropy(graph.parameter("a", [6, 5]), graph.labels(batch: 6)) }]
+    case .squaredError:
+      return [
+        { graph in try graph.squaredError(graph.parameter("a", [6, 5]), graph.input([6, 5])) },
+        { graph in
+          try graph.squaredError(
+            graph.parameter("a", [6, 5]), graph.oneHot(graph.labels(batch: 6), classes: 5))
+        },
+      ]
+    }
+  }
+}
+
+@Suite struct GradientCheckTests {
+  @Test(arguments: Differentiable.allCases)
+  func gradientsOfAnOperationEqualCentralDifferences(_ operation: Differentiable) throws {
+    for (index, write) in operation.graphs.enumerated() {
+      var graph = Graph()
+      let output = try write(&graph)
+      #expect(
+        graph.records.contains { Differentiable($0.operation) == operation }, "\(operation) \(index)")
+      // A weighted sum of squares: the arriving gradient is different everywhere, and depends on the value.
+      let shape = graph.shape(of: output)
+      let weighted = try graph.multiply(graph.multiply(output, output), graph.target(shape))
+      let loss = try graph.add(graph.sum(weighted), graph.sum(output))
+      let machine = Machine<Doubles>(try Plan.training(graph, batch: 1, loss: loss, outputs: []))
+      machine.setAll(seed: 5)
+      // Away from the kink of relu, by more than any step of the differences.
+      for position in 0..<machine.parameters.count {
+        let value = machine.parameters.base[position]
+        machine.parameters.base[position] = value + (value < 0 ? -0.1 : 0.1)
+      }
+      machine.targets = Draw(6, "target").values(shape.count).map { $0 + 0.5 }
+      machine.inputs = Draw(7, "input").values(30)
+      machine.labels = Draw(8, "labels").labels(6, classes: 5)
+      checkDirections(machine, "\(operation) \(index)")
+    }
+  }
+
+  @Test(arguments: Activation.allCases, Loss.allCases)
+  func gradientsOfWholeModelsEqualCentralDifferences(_ activation: Activation, _ loss: Loss) throws {
+    for target in [TargetKind.classes(4), .values(4)] where !(target == .values(4) && loss == .crossEntropy) {
+      let objective = try Objective(
+        MultilayerPerceptron(widths: [6, 9, 7, 4], activation: activation), loss: loss, inputShape: [2, 3],
+        target: target)
+      let machine = Machine<Doubles>(try objective.trainingPlan(batch: 5))
+      machine.setAll(seed: 9, scale: 0.5)
+      machine.inputs = Draw(10).values(30)
+      machine.targets = Draw(11).values(20)
+      machine.labels = Draw(12).labels(5, classes: 4)
+      checkDirections(machine, "\(activation) \(loss)")
+    }
+  }
+
+  /// ⟨gradient, d⟩ against (loss(w + hd) − loss(w − hd)) / 2h. With h = 1e-5 the formula's own error is about
+  /// h² = 1e-10 and rounding gives 1e-16/h = 1e-11 of the loss.
+  private func checkDirections(_ machine: Machine<Doubles>, _ name: String) {
+    machine.poison()
+    machine.run()
+    let gradient = Array(machine.gradients.buffer.prefix(machine.plan.layout.count))
+    let point = Array(machine.parameters.buffer)
+    let used = machine.plan.layout.entries.flatMap { Array($0.range) }
+    let step = 1e-5
+
+    func loss(_ direction: [Double], _ step: Double) -> Double {
+      for index in used { machine.parameters.base[index] = point[index] + step * direction[index] }
+      machine.run()
+      return machine.rider(.loss)
+    }
+
+    var directions = (0..<5).map { Draw(100 + $0).values(point.count) }
+    // One direction within each parameter, so that none hides behind a larger one.
+    for entry in machine.plan.layout.entries {
+      var direction = [Double](repeating: 0, count: point.count)
+      for index in entry.range { direction[index] = directions[0][index] }
+      directions.append(direction)
+    }
+    for direction in directions {
+      let difference = (loss(direction, step) - loss(direction, -step)) / (2 * step)
+      let (product, magnitude) = used.reduce((0.0, 0.0)) { sum, index in
+        let term = gradient[index] * direction[index]
+        return (sum.0 + term, sum.1 + abs(term))
+      }
+      #expect(magnitude > 1e-6, "\(name): a gradient of zero shows nothing")
+      #expect(
+        abs(difference - product) <= 1e-6 * max(abs(product), 0.1 * magnitude),
+        "\(name): differences give \(difference), the gradient \(product)")
+    }
+  }
+}
