@@ -63,14 +63,19 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
   }
 
   package func isComplete(prefix: Int) throws {
+    // After a fault nothing more starts early: the culprit is looked for in memory that is still our own.
+    let riders = (isFirstShard ? total : current).base + layout.riders.lowerBound
+    let isFaulty = riders[Rider.faults.rawValue] > 0
     // The last bucket carries the riders, which are complete only when the shard is.
-    while started < buckets.count - 1, buckets[started].upperBound <= prefix {
+    while !isFaulty, started < buckets.count - 1, buckets[started].upperBound <= prefix {
       if !isFirstShard { add(buckets[started]) }
       try communicator.startAllreduce(total.buffer(buckets[started]))
       started += 1
     }
     if started > 0 { try communicator.progress() }
   }
+
+  package var handedOn: Int { buckets[started].lowerBound }
 
   private func add(_ range: Range<Int>) {
     let target = total.base + range.lowerBound

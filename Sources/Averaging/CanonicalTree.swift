@@ -5,7 +5,7 @@
 /// samples) is the other side.
 package enum CanonicalTree {
   /// Where a node over these shards splits; `nil` for a leaf.
-  static func split(_ node: Range<Int>) -> Int? {
+  package static func split(_ node: Range<Int>) -> Int? {
     guard node.count > 1 else { return nil }
     var half = 1
     while half * 2 < node.count { half *= 2 }

@@ -11,6 +11,10 @@ package typealias ShardComputation = (
 package protocol CompletionObserver: AnyObject {
   /// The first `prefix` elements are complete. Called after every instruction.
   func isComplete(prefix: Int) throws
+
+  /// The first so many elements have been handed on: they are free of faults, and their memory may hold
+  /// anything until the sum is done.
+  var handedOn: Int { get }
 }
 
 /// How the gradients of all shards are added up over the ranks and how new parameters come back: the one
@@ -46,5 +50,5 @@ package struct SummedGradients {
   /// Over all shards.
   package let riders: UnsafePointer<Float>
 
-  func rider(_ rider: Rider) -> Float { riders[rider.rawValue] }
+  package func rider(_ rider: Rider) -> Float { riders[rider.rawValue] }
 }

@@ -1,7 +1,7 @@
 /// How one rank computes its shards and adds them up, as a list of actions over a few buffers, worked out
 /// once for each size of batch. The additions are those of the canonical tree.
-struct LocalFold {
-  enum Action {
+package struct LocalFold {
+  package enum Action {
     /// Computes a shard's gradient into a buffer.
     case compute(shard: Int, buffer: Int)
     /// Adds one buffer to another.
@@ -9,20 +9,20 @@ struct LocalFold {
   }
 
   /// The sum of one node of the tree, once all actions are done.
-  struct Partial {
-    let node: Range<Int>
-    let buffer: Int
+  package struct Partial {
+    package let node: Range<Int>
+    package let buffer: Int
   }
 
-  private(set) var actions: [Action] = []
+  package private(set) var actions: [Action] = []
   /// What this rank contributes, in the order of the tree; nodes without samples are missing.
-  private(set) var partials: [Partial] = []
+  package private(set) var partials: [Partial] = []
   /// Gradient vectors that are needed at a time.
-  private(set) var bufferCount = 0
+  package private(set) var bufferCount = 0
   private var free: [Int] = []
 
   /// - Parameter sizes: the number of samples of each shard of the batch.
-  init(run: Range<Int>, shards: Int, sizes: [Int]) {
+  package init(run: Range<Int>, shards: Int, sizes: [Int]) {
     for node in CanonicalTree.nodes(within: run, shards: shards) {
       if let buffer = fold(node, sizes) { partials.append(Partial(node: node, buffer: buffer)) }
     }

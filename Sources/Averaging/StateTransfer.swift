@@ -1,15 +1,22 @@
 import MessagePassing
 import TensorCore
 
-/// Moves vectors whose slices the ranks own to rank 0 and back, in pieces of at most 16 MiB.
+/// Moves vectors whose slices the ranks own to rank 0 and back, in pieces, so that rank 0 needs no room
+/// for a whole vector.
 package struct StateTransfer {
   private let communicator: any Communicator
   private let slices: [Range<Int>]
-  private static let pieceLength = (16 << 20) / MemoryLayout<Float>.stride
+  private let pieceLength: Int
 
-  package init(_ communicator: any Communicator, slices: Slices) {
+  /// - Parameter pieceLength: elements of a piece, at most: 16 MiB.
+  package init(
+    _ communicator: any Communicator, slices: Slices,
+    pieceLength: Int = (16 << 20) / MemoryLayout<Float>.stride
+  ) {
+    precondition(pieceLength > 0)
     self.communicator = communicator
     self.slices = slices.elements
+    self.pieceLength = pieceLength
   }
 
   /// Every owner's part of a vector goes to rank 0, where `receive` takes it piece by piece, in order, with
@@ -18,10 +25,10 @@ package struct StateTransfer {
     _ own: Arena<Float>, receive: (_ position: Int, _ piece: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
     let staging = Arena<Float>(
-      count: communicator.rank == 0 ? min(slices.dropFirst().map(\.count).max() ?? 0, Self.pieceLength) : 0)
+      count: communicator.rank == 0 ? min(slices.dropFirst().map(\.count).max() ?? 0, pieceLength) : 0)
     for (owner, slice) in slices.enumerated() {
-      for start in stride(from: slice.lowerBound, to: slice.upperBound, by: Self.pieceLength) {
-        let piece = start..<min(start + Self.pieceLength, slice.upperBound)
+      for start in stride(from: slice.lowerBound, to: slice.upperBound, by: pieceLength) {
+        let piece = start..<min(start + pieceLength, slice.upperBound)
         let local = (piece.lowerBound - slice.lowerBound)..<(piece.upperBound - slice.lowerBound)
         if owner == 0 {
           if communicator.rank == 0 { try receive(start, UnsafeBufferPointer(own.buffer(local))) }
@@ -43,11 +50,11 @@ package struct StateTransfer {
     into own: Arena<Float>, send: (_ position: Int, _ piece: UnsafeMutableBufferPointer<Float>) throws -> Void
   ) throws {
     let length = slices.last?.upperBound ?? 0
-    let staging = Arena<Float>(count: min(length, Self.pieceLength))
+    let staging = Arena<Float>(count: min(length, pieceLength))
     // With one slice for all, everyone has all of it.
     let mine = slices.count == 1 ? slices[0] : slices[communicator.rank]
-    for start in stride(from: 0, to: length, by: Self.pieceLength) {
-      let piece = start..<min(start + Self.pieceLength, length)
+    for start in stride(from: 0, to: length, by: pieceLength) {
+      let piece = start..<min(start + pieceLength, length)
       let memory = staging.buffer(0..<piece.count)
       if communicator.rank == 0 { try send(start, memory) }
       try communicator.broadcast(UnsafeMutableRawBufferPointer(memory), from: 0)

@@ -36,7 +36,8 @@ package final class SynchronizedStep {
     package let loss: Float
     package let correct: Int
     package let samples: Int
-    /// Whether some rank was asked to stop.
+    /// Whether some rank was asked to stop. A rank that has no samples in this step is heard in the next
+    /// one in which it has some; rank 0 always has.
     package let shouldStop: Bool
   }
 
@@ -58,7 +59,7 @@ package final class SynchronizedStep {
       try compute(shard, gradients, observer)
       let riders = gradients + layout.riders.lowerBound
       if stopRequested { riders[Rider.stop.rawValue] = 1 }
-      if riders[Rider.faults.rawValue] > 0 { noteFault(shard, gradients) }
+      if riders[Rider.faults.rawValue] > 0 { noteFault(shard, gradients, observer?.handedOn ?? 0) }
       phase(.communication)
     }
     if sums.rider(.faults) > 0 { throw try agreedFault(step: step) }
@@ -83,9 +84,12 @@ package final class SynchronizedStep {
     return outcome
   }
 
-  private func noteFault(_ shard: Int, _ gradients: UnsafeMutablePointer<Float>) {
+  /// - Parameter start: the first element that is looked at.
+  private func noteFault(_ shard: Int, _ gradients: UnsafeMutablePointer<Float>, _ start: Int) {
     guard fault == nil else { return }
-    let entry = layout.entries.first { !FloatKernels.isSummable(gradients + $0.offset, $0.shape.count) }
+    let entry = layout.entries.first {
+      $0.offset >= start && !FloatKernels.isSummable(gradients + $0.offset, $0.shape.count)
+    }
     fault = (shard, entry?.name ?? "unknown")
   }
 

@@ -52,7 +52,7 @@ func benchmark(_ world: any Communicator) throws {
   }
 }
 
-private func time(
+func time(
   _ name: String, repeats: Int, _ world: any Communicator, _ call: () throws -> Void
 ) throws {
   var seconds = [Double](repeating: 0, count: repeats)

@@ -1,6 +1,6 @@
 // One rank of what the tests run under mpirun:
 //
-//     distributed-runner all | SCENARIO… | benchmark | FAILURE RANK
+//     distributed-runner all | SCENARIO… | benchmark | benchmark-steps | FAILURE RANK
 //
 // Rank 0 writes a line for each scenario that has passed. A failure ends all ranks with exit code 1.
 
@@ -34,8 +34,11 @@ do {
   var arguments = Array(CommandLine.arguments.dropFirst())
   do {
     switch arguments.first {
-    case nil: throw CheckFailure("usage: distributed-runner all | SCENARIO… | benchmark | FAILURE RANK")
+    case nil:
+      throw CheckFailure(
+        "usage: distributed-runner all | SCENARIO… | benchmark | benchmark-steps | FAILURE RANK")
     case "benchmark": try benchmark(world.communicator)
+    case "benchmark-steps": try benchmarkSteps(world.communicator)
     case "describe":
       print("rank \(world.rank) of \(world.size), \(world.isDistributed ? "over MPI" : "alone")")
     case let name? where Failures.all[name] != nil:

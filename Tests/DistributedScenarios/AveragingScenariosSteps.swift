@@ -1,0 +1,319 @@
+import Averaging
+import MessagePassing
+import Optimizers
+import TensorCore
+
+// Optimizer steps of all ranks together, held to a single rank's and to the formulas; faults and stops.
+
+/// A rank's part of a made-up training run. The gradients depend on the parameters, as real ones do; so a
+/// rank with other parameters than the rest, even once, is found out in the next step.
+private final class StepRun {
+  static let optimizers: [Optimizer] = [
+    .sgd(learningRate: 0.001, weightDecay: 0.1, schedule: .step(every: 2, factor: 0.5)),
+    .sgd(learningRate: 0.02, momentum: 0.9, nesterov: true, clipNorm: 2.5),
+    .adam(learningRate: 0.01, schedule: .cosine(warmup: 2, total: 6, minimum: 0.001)),
+    .adamW(learningRate: 0.01, clipNorm: 0.5),
+    .adam(learningRate: 0.01, clipNorm: 1e9),
+  ]
+
+  let world: any Communicator
+  let layout: VectorLayout
+  let shards: Shards
+  let parameters: Arena<Float>
+  let step: SynchronizedStep
+
+  init(
+    _ world: any Communicator, _ layout: VectorLayout, _ shards: Shards, _ optimizer: Optimizer,
+    _ strategy: Strategy
+  ) {
+    self.world = world
+    self.layout = layout
+    self.shards = shards
+    parameters = Self.initialParameters(layout)
+    step = SynchronizedStep(
+      world, layout: layout, parameters: parameters, optimizer: optimizer,
+      sum: strategy.make(world, layout, shards, batches: Set(alternatingBatches).sorted()))
+  }
+
+  static func initialParameters(_ layout: VectorLayout) -> Arena<Float> {
+    let parameters = Arena<Float>(count: layout.count)
+    for entry in layout.entries {
+      for element in entry.range { parameters.base[element] = Float((element * 37) % 101 - 50) / 100 }
+    }
+    return parameters
+  }
+
+  /// The gradients of a step at some parameters; those of `spoiled` are replaced.
+  static func madeUp(
+    _ world: any Communicator, _ layout: VectorLayout, _ shards: Shards, _ parameters: Arena<Float>,
+    step: Int,
+    batch: Int, spoiled: [Spoiled] = []
+  ) -> MadeUpShards {
+    MadeUpShards(world, layout, shards, batch: batch) { shard, samples, element in
+      if let spoiled = spoiled.first(where: { $0.shard == shard && $0.element == element }) {
+        return spoiled.value
+      }
+      return Float(samples) * (unevenValue(step, shard, element) + 0.25 * parameters.base[element])
+    }
+  }
+
+  /// A gradient that is something else than it should be.
+  struct Spoiled {
+    let shard: Int
+    let element: Int
+    let value: Float
+  }
+
+  func run(
+    _ number: Int, batch: Int, stopRequested: Bool = false, spoiled: [Spoiled] = []
+  ) throws -> SynchronizedStep.Outcome {
+    let madeUp = Self.madeUp(
+      world, layout, shards, parameters, step: number, batch: batch, spoiled: spoiled)
+    let outcome = try step.run(
+      step: number, batch: batch, stopRequested: stopRequested, phase: { _ in }, compute: madeUp.compute)
+    try check(outcome.samples, equals: batch, "samples of step \(number)")
+    let loss = madeUp.filled.reduce(0) { $0 + MadeUpShards.loss($1) }
+    try check(outcome.loss, equals: Float(loss), "loss of step \(number)")
+    let correct = madeUp.filled.reduce(0) { $0 + MadeUpShards.correct($1, madeUp.sizes[$1]) }
+    try check(outcome.correct, equals: correct, "correct samples of step \(number)")
+    return outcome
+  }
+}
+
+/// The same run by one rank alone: no communicator, no slices; sums by recursion over the tree.
+private struct SerialRun {
+  let layout: VectorLayout
+  let shards: Shards
+  let optimizer: Optimizer
+  let parameters: Arena<Float>
+  let state: OptimizerState
+
+  init(_ layout: VectorLayout, _ shards: Shards, _ optimizer: Optimizer) {
+    self.layout = layout
+    self.shards = shards
+    self.optimizer = optimizer
+    parameters = StepRun.initialParameters(layout)
+    state = OptimizerState(optimizer.rule, range: 0..<layout.count)
+  }
+
+  func run(_ step: Int, batch: Int) {
+    let alone = InProcessCommunicator()
+    let total = StepRun.madeUp(alone, layout, shards, parameters, step: step, batch: batch).canonicalTotal()
+    total.withUnsafeBufferPointer { total in
+      guard let gradients = total.baseAddress else { return }
+      var scale = 1 / Float(batch)
+      if let limit = optimizer.clipNorm {
+        let norm = GradientNorm(layout)
+        norm.measure(0..<norm.blocks.count, gradients: gradients, startingAt: 0, scale: scale)
+        scale *= norm.clipFactor(limit: limit)
+      }
+      let rate = optimizer.schedule.learningRate(base: optimizer.learningRate, step: step)
+      state.update(
+        parameters: parameters.base, gradients: gradients, scale: scale, learningRate: rate, step: step + 1)
+    }
+  }
+}
+
+/// The same run by the formulas, in double precision.
+private struct FormulaRun {
+  let layout: VectorLayout
+  let shards: Shards
+  let optimizer: Optimizer
+  /// By the element's position in the vector.
+  var elements: [(position: Int, update: ReferenceUpdate)]
+
+  init(_ layout: VectorLayout, _ shards: Shards, _ optimizer: Optimizer) {
+    self.layout = layout
+    self.shards = shards
+    self.optimizer = optimizer
+    let initial = StepRun.initialParameters(layout)
+    elements = layout.entries.flatMap { $0.range }.map { position in
+      (position, ReferenceUpdate(weight: Double(initial.base[position]), rule: optimizer.rule))
+    }
+  }
+
+  mutating func run(_ step: Int, batch: Int) {
+    var gradients = elements.map { position, update in
+      // The mean over the samples: each of a shard's samples counts once.
+      var sum = 0.0
+      for sample in 0..<batch {
+        sum += Double(unevenValue(step, shard(of: sample, batch), position)) + 0.25 * update.weight
+      }
+      return sum / Double(batch)
+    }
+    if let limit = optimizer.clipNorm {
+      let norm = gradients.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      if norm > limit { gradients = gradients.map { $0 * limit / norm } }
+    }
+    let rate = optimizer.schedule.learningRate(base: optimizer.learningRate, step: step)
+    for index in elements.indices {
+      elements[index].update.apply(
+        optimizer.rule, gradient: gradients[index], learningRate: rate, step: step + 1)
+    }
+  }
+
+  /// By counting: the first batch mod shards have one more.
+  private func shard(of sample: Int, _ batch: Int) -> Int {
+    var rest = sample
+    for shard in 0..<shards.count {
+      let samples = batch / shards.count + (shard < batch % shards.count ? 1 : 0)
+      if rest < samples { return shard }
+      rest -= samples
+    }
+    return shards.count
+  }
+}
+
+extension Scenario {
+  static let synchronizedSteps: [Scenario] = [
+    Scenario("ordered steps leave every rank with the bits of a run by one rank") { world in
+      for (name, layout) in averagingLayouts {
+        for optimizer in StepRun.optimizers {
+          for count in [world.size, 8] {
+            let run = StepRun(world, layout, Shards(count), optimizer, .ordered)
+            let serial = SerialRun(layout, Shards(count), optimizer)
+            for (step, batch) in alternatingBatches.enumerated() {
+              _ = try run.run(step, batch: batch)
+              serial.run(step, batch: batch)
+              let what = "\(optimizer.rule), \(name), \(count) shards, step \(step)"
+              try check(bits: run.parameters.buffer, equal: serial.parameters.buffer, what)
+              for (mine, all) in zip(run.step.state.vectors, serial.state.vectors) {
+                try check(bits: mine.buffer, equal: all.buffer(run.step.sum.owned), "state, \(what)")
+              }
+            }
+          }
+        }
+      }
+    },
+
+    Scenario("steps follow the formulas, with the mean over samples and the norm of all ranks") { world in
+      let layout = averagingLayouts[2].layout
+      for optimizer in StepRun.optimizers {
+        for count in [world.size, 8] {
+          var formulas = FormulaRun(layout, Shards(count), optimizer)
+          let runs = Strategy.all.map { StepRun(world, layout, Shards(count), optimizer, $0) }
+          for (step, batch) in alternatingBatches.enumerated() {
+            formulas.run(step, batch: batch)
+            for (run, strategy) in zip(runs, Strategy.all) {
+              _ = try run.run(step, batch: batch)
+              let what = "\(strategy), \(optimizer.rule), \(count) shards, step \(step)"
+              for (position, update) in formulas.elements {
+                let found = Double(run.parameters.base[position])
+                try check(
+                  abs(found - update.weight) < 3e-6,
+                  "\(what), element \(position): expected \(update.weight), found \(found)")
+              }
+              try checkEqualOnAllRanks(world, run.parameters, what)
+            }
+          }
+        }
+      }
+    },
+
+    Scenario("gradients that cannot be used are named on all ranks, and no weight changes") { world in
+      let layout = averagingLayouts[2].layout
+      let optimizer = Optimizer.adam(learningRate: 0.01, clipNorm: 1)
+      // As many shards as ranks, so that each has one; and several to a rank.
+      for count in [world.size, 3 * world.size + 1] {
+        let shards = Shards(count)
+        for strategy in Strategy.all {
+          let run = StepRun(world, layout, shards, optimizer, strategy)
+          let serial = SerialRun(layout, shards, optimizer)
+          _ = try run.run(0, batch: 37)
+          serial.run(0, batch: 37)
+          var number = 0
+          for rank in 0..<world.size {
+            let own = shards.ranges(ofRanks: world.size)[rank]
+            for shard in Set([own.lowerBound, own.upperBound - 1]).sorted() {
+              for entry in [layout.entries[0], layout.entries[3], layout.entries[5]] {
+                let value = [Float.nan, .infinity, -.infinity, 1e38][number % 4]
+                number += 1
+                let spoiled = StepRun.Spoiled(shard: shard, element: entry.range.upperBound - 1, value: value)
+                try checkRefusal(
+                  run, [spoiled], "\(entry.name) (rank \(rank), shard \(shard))",
+                  "\(strategy), \(count) shards")
+              }
+            }
+          }
+          // After all that, a step is as if nothing had been.
+          _ = try run.run(1, batch: 3)
+          serial.run(1, batch: 3)
+          if case .ordered = strategy {
+            try check(bits: run.parameters.buffer, equal: serial.parameters.buffer, "\(strategy), after")
+          } else {
+            try check(
+              zip(run.parameters.buffer, serial.parameters.buffer).allSatisfy { abs($0 - $1) < 1e-5 },
+              "\(strategy): the step after the refused ones differs")
+          }
+        }
+      }
+    },
+
+    Scenario("faults on several ranks are all named, in the order of the ranks", ranks: 2...64) { world in
+      let layout = averagingLayouts[2].layout
+      let shards = Shards(world.size)
+      for strategy in Strategy.all {
+        let run = StepRun(world, layout, shards, .sgd(learningRate: 1), strategy)
+        let last = world.size - 1
+        let spoiled = [
+          StepRun.Spoiled(shard: last, element: layout.entries[4].offset, value: .nan),
+          StepRun.Spoiled(shard: 0, element: layout.entries[1].offset + 4999, value: .infinity),
+          // Only the first one of a rank is named.
+          StepRun.Spoiled(shard: 0, element: layout.entries[2].offset, value: .nan),
+        ]
+        try checkRefusal(
+          run, spoiled,
+          "NaN: output.weight (rank 0, shard 0), hidden.weight (rank \(last), shard \(last))", "\(strategy)")
+      }
+    },
+
+    Scenario("the largest gradients that can be summed are used") { world in
+      let layout = averagingLayouts[2].layout
+      for strategy in Strategy.all {
+        let run = StepRun(world, layout, Shards(world.size), .sgd(learningRate: 0), strategy)
+        let largest = Float.greatestFiniteMagnitude / 65536
+        let spoiled = (0..<world.size).map { StepRun.Spoiled(shard: $0, element: 20, value: largest) }
+        _ = try run.run(0, batch: 37, spoiled: spoiled)
+        let unchanged = StepRun.initialParameters(layout)
+        try check(bits: run.parameters.buffer, equal: unchanged.buffer, "\(strategy)")
+      }
+    },
+
+    Scenario("a request to stop on one rank reaches all in the same step") { world in
+      let layout = averagingLayouts[1].layout
+      for strategy in Strategy.all {
+        for count in [world.size, 12] {
+          let run = StepRun(world, layout, Shards(count), .sgd(learningRate: 0.001), strategy)
+          for rank in 0..<world.size {
+            let calm = try run.run(2 * rank, batch: 37)
+            try check(!calm.shouldStop, "\(strategy): a stop that nobody asked for")
+            let stopped = try run.run(2 * rank + 1, batch: 37, stopRequested: world.rank == rank)
+            try check(stopped.shouldStop, "\(strategy), \(count) shards: rank \(rank)'s stop is not heard")
+          }
+        }
+      }
+    },
+  ]
+
+  /// Runs a step that all ranks must refuse alike, naming `culprit`, with nothing changed.
+  private static func checkRefusal(
+    _ run: StepRun, _ spoiled: [StepRun.Spoiled], _ culprit: String, _ what: String
+  ) throws {
+    let before = ([run.parameters] + run.step.state.vectors).map { Array($0.buffer) }
+    var refusal: AveragingError?
+    do {
+      _ = try run.run(1, batch: 37, spoiled: spoiled)
+    } catch let error as AveragingError {
+      refusal = error
+    }
+    guard let refusal else { throw CheckFailure("\(what): the fault of \(culprit) passes") }
+    try check(
+      refusal.diagnosis.found.hasSuffix(culprit) && refusal.diagnosis.place == "step 1",
+      "\(what): expected \(culprit), found \(refusal)")
+    let all = try run.world.allgather(bytes: Array(refusal.description.utf8))
+    try check(all, equals: all.map { _ in all[0] }, "the error on all ranks, \(what)")
+    for (memory, before) in zip([run.parameters] + run.step.state.vectors, before) {
+      try check(bits: memory.buffer, equal: before, "\(what): memory after the fault of \(culprit)")
+    }
+  }
+}
