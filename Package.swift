@@ -65,7 +65,7 @@ let package = Package(
       name: "AveragingTests", dependencies: ["DistributedScenarios", "distributed-runner"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "AllocationCounter"]),
     .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "lockstep"]),
   ]
 )

@@ -9,9 +9,9 @@ final class RunReporter {
   private var metrics: MetricsWriter?
   private var lastBusy = 0.0
   private var epochBusy = 0.0
+  private var epochSamples = 0
   private var epochStart = MonotonicTime.seconds
   private var firstStep = 0
-  private var samplesTrained = 0
 
   init(_ folder: RunFolder?, isSilent: Bool) {
     self.folder = folder
@@ -92,10 +92,7 @@ final class RunReporter {
 
   /// Of the steps since the epoch began, or since the run was resumed within it.
   private func epochRate(_ trainer: Trainer) -> Double {
-    let perEpoch = trainer.sampler.batchesPerEpoch
-    let begin = max((trainer.step - 1) / perEpoch * perEpoch, firstStep)
-    let samples = (begin..<trainer.step).count * trainer.sampler.batch
-    return Double(min(samples, trainer.epochSums.samples)) / max(Self.busy(trainer) - epochBusy, 1e-9)
+    Double(trainer.samplesTrained - epochSamples) / max(Self.busy(trainer) - epochBusy, 1e-9)
   }
 
   func epoch(
@@ -113,6 +110,7 @@ final class RunReporter {
     display.finishEpoch(summary)
     log.note(summary.text)
     epochBusy = Self.busy(trainer)
+    epochSamples = trainer.samplesTrained
     epochStart = MonotonicTime.seconds
   }
 
@@ -130,7 +128,6 @@ final class RunReporter {
     guard let folder else { return }
     let trainer = run.trainer
     let perEpoch = run.stepsPerEpoch
-    let samples = (trainer.step - firstStep) * trainer.sampler.batch
     let summary = RunSummary(
       results: results.map {
         .init(
@@ -138,7 +135,8 @@ final class RunReporter {
           samples: $0.evaluation.samples)
       }, bestEpoch: bestEpoch, epochs: (run.lastStep + perEpoch - 1) / perEpoch,
       steps: trainer.step - firstStep,
-      samplesPerSecond: Double(samples) / max(Self.busy(trainer), 1e-9), totalSeconds: metrics?.seconds ?? 0,
+      samplesPerSecond: Double(trainer.samplesTrained) / max(Self.busy(trainer), 1e-9),
+      totalSeconds: metrics?.seconds ?? 0,
       phases: phases, ranks: run.communicator.size, threads: run.configuration.threads, folder: folder.path,
       digest: digest)
     display.clear()

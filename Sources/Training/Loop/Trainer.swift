@@ -34,6 +34,8 @@ public final class Trainer {
   public let shards: Shards
   /// Steps taken so far, over all epochs.
   public internal(set) var step = 0
+  /// Samples that this trainer has trained on, over all ranks; those before a resume don't count.
+  public private(set) var samplesTrained = 0
   /// Where the time of this rank went.
   public private(set) var time = TimeAccount()
   /// What the steps of the epoch under way, and since the last report, add up to.
@@ -173,6 +175,7 @@ public final class Trainer {
         compute: { shard, gradients, observer in try computeNext(shard, gradients, observer, loader) })
       time.enter(.other)
       step += 1
+      samplesTrained += batch
       if step % sampler.batchesPerEpoch == 1 || sampler.batchesPerEpoch == 1 { epochSums = StepSums() }
       epochSums.add(outcome)
       intervalSums.add(outcome)

@@ -1,0 +1,81 @@
+// A whole step, from the loader's shard to the new parameters, allocates nothing beyond what the matrix products'
+// library allocates inside its calls.
+
+import AllocationCounter
+import Autodiff
+import Datasets
+import Layers
+import MessagePassing
+import Optimizers
+import TensorCore
+import Testing
+
+import Training
+
+@Suite(.serialized) struct StepAllocationTests {
+  private static let shards = 4
+  private static let batch = 64
+  private static let steps = 20
+
+  private func makeTrainer(_ averaging: AveragingStrategy, _ optimizer: Optimizer) throws -> Trainer {
+    var stream = RandomStream(seed: 3, purpose: .test)
+    let inputs = (0..<640 * 32).map { _ in stream.normal() }
+    let labels = (0..<640).map { _ in Int32(stream.integer(below: 10)) }
+    let data = try TensorDataset(inputs: inputs, inputShape: [32], labels: labels, classes: 10)
+    return try Trainer(
+      MultilayerPerceptron(widths: [32, 24, 10]), loss: .crossEntropy, optimizer: optimizer, data: data,
+      batch: Self.batch, shards: Self.shards, averaging: averaging, in: World(InProcessCommunicator()))
+  }
+
+  /// Allocations inside the matrix products of as many steps.
+  private func allocationsOfProducts(_ objective: Objective) throws -> Int {
+    let plan = try objective.trainingPlan(batch: Self.batch / Self.shards)
+    let operand = Arena<Float>(count: 4096)
+    let result = Arena<Float>(count: 4096)
+    func pass() {
+      for instruction in plan.instructions {
+        guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else { continue }
+        let (rows, columns, depth) = instruction.extents
+        FloatKernels.matrixProduct(
+          MatrixForm(
+            rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB),
+          operand.base, operand.base, result.base)
+      }
+    }
+    pass()
+    allocation_counter_arm()
+    for _ in 0..<Self.shards * Self.steps { pass() }
+    return allocation_counter_disarm()
+  }
+
+  @Test(arguments: [AveragingStrategy.ordered, .allreduce(bucketBytes: 1024)], [false, true])
+  func aStepAllocatesNothingOfItsOwn(_ averaging: AveragingStrategy, clips: Bool) throws {
+    ComputeLibrary.setThreads(1)
+    let optimizer = Optimizer(.adam(), learningRate: 1e-3, clipNorm: clips ? 0.1 : nil)
+    let trainer = try makeTrainer(averaging, optimizer)
+    let products = try allocationsOfProducts(trainer.objective)
+    var counted = 0
+    // The steps run over the ends of epochs, of ten steps each.
+    _ = try trainer.fit(untilStep: 60) { _ in
+      if trainer.step == 15 { allocation_counter_arm() }
+      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
+    }
+    #expect(
+      counted == products, "\(counted) in \(Self.steps) steps, \(products) inside their matrix products")
+    #expect(trainer.step == 60)
+  }
+
+  @Test func anAllocationInAStepIsSeen() throws {
+    let trainer = try makeTrainer(.ordered, .adam(learningRate: 1e-3))
+    let products = try allocationsOfProducts(trainer.objective)
+    var kept: [Arena<Float>] = []
+    kept.reserveCapacity(100)
+    var counted = 0
+    _ = try trainer.fit(untilStep: 60) { _ in
+      if trainer.step == 15 { allocation_counter_arm() }
+      if trainer.step == 20 { kept.append(Arena(count: 16)) }
+      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
+    }
+    #expect(counted > products)
+  }
+}
