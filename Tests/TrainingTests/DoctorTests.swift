@@ -127,7 +127,9 @@ private let sapphireRapids = """
     #expect(pmix.launcher == "PMI" && pmix.rank == 1 && pmix.size == 4 && pmix.unconnectedTasks == nil)
     let alone = LaunchEnvironment([:])
     #expect(alone.launcher == nil && alone.unconnectedTasks == nil)
-    #expect(LaunchEnvironment(["SLURM_NTASKS": "4", "SLURM_STEP_ID": "0"]).unconnectedTasks == 4)
+    #expect(
+      LaunchEnvironment(["SLURM_NTASKS": "4", "SLURM_STEP_ID": "0", "SLURM_PROCID": "1"]).unconnectedTasks
+        == 4)
     // A batch script has tasks to start, but is none of them.
     #expect(LaunchEnvironment(["SLURM_NTASKS": "4"]).unconnectedTasks == nil)
   }
@@ -223,7 +225,8 @@ private let sapphireRapids = """
     #expect(check(processors(4), threads: 4, environment).state == .warning)
     #expect(check(processors(8), threads: 4, environment).state == .ok)
     #expect(check(processors(8), threads: 4, [:]).state == .ok)
-    let split = check(processors(8), threads: 1, ["SLURM_NTASKS": "4", "SLURM_STEP_ID": "0"])
+    let split = check(
+      processors(8), threads: 1, ["SLURM_NTASKS": "4", "SLURM_STEP_ID": "0", "SLURM_PROCID": "0"])
     #expect(split.state == .problem && split.fix?.contains("--mpi=pmix") == true)
   }
 

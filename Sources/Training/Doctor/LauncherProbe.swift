@@ -1,4 +1,5 @@
 import Foundation
+import MessagePassing
 
 /// Tries the launcher: finds `mpirun`, asks its version, and lets it start two processes.
 public struct LauncherProbe: Sendable, Equatable {
@@ -119,9 +120,8 @@ public struct LaunchEnvironment: Sendable, Equatable {
     rank = number("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
     size = number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE") ?? (isPMI ? number("SLURM_NTASKS") : nil)
     localSize = number("OMPI_COMM_WORLD_LOCAL_SIZE")
-    // Inside a batch script the tasks are counted too, but only a step's processes have a step's rank.
-    let isStep = environment["SLURM_STEP_ID"] != nil && environment["SLURM_STEP_ID"] != "4294967291"
-    let tasks = number("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS") ?? 1
-    unconnectedTasks = launcher == nil && isStep && tasks > 1 ? tasks : nil
+    // The rule is the one by which a world is joined or refused.
+    let isRefused = (try? Launch.decide(from: environment)) == nil
+    unconnectedTasks = isRefused ? number("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS") : nil
   }
 }
