@@ -24,7 +24,7 @@ public final class ProgressDisplay {
   /// Draws on the standard output, or nowhere.
   public convenience init(silent: Bool = false) {
     self.init(
-      terminal: silent ? .none : .of(1), silent: silent, width: { Terminal.of(1, environment: [:]).width },
+      terminal: silent ? .none : .of(1), silent: silent, width: { Terminal.of(1).width },
       output: { text in
         FileHandle.standardOutput.writeIgnoringErrors(text)
       })

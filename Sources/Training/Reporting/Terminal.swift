@@ -24,11 +24,30 @@ public struct Terminal: Sendable, Equatable {
   public static func of(
     _ descriptor: Int32, environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> Terminal {
-    var size = winsize()
-    let hasSize = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    // mpirun puts a pseudo-terminal of its own between itself and its ranks, wherever its output goes. It is
+    // the parent of the ranks on its machine, so its own output tells what this output ends in.
+    if environment["OMPI_COMM_WORLD_SIZE"] != nil, isatty(descriptor) == 1 {
+      return behindLauncher(output: "/proc/\(getppid())/fd/\(descriptor)", environment: environment)
+    }
     return Terminal(
-      isTerminal: isatty(descriptor) == 1, columns: hasSize ? Int(size.ws_col) : nil,
-      environment: environment)
+      isTerminal: isatty(descriptor) == 1, columns: columns(of: descriptor), environment: environment)
+  }
+
+  /// The terminal that a launcher writes to, if it is one; `output` is a link to it.
+  package static func behindLauncher(output: String, environment: [String: String]) -> Terminal {
+    var status = stat()
+    let isDevice = stat(output, &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
+    // A pipe must not be opened: its writer would take us for its reader.
+    let descriptor = !isDevice ? -1 : open(output, O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { return Terminal(isTerminal: false, columns: nil, environment: environment) }
+    defer { close(descriptor) }
+    return Terminal(
+      isTerminal: isatty(descriptor) == 1, columns: columns(of: descriptor), environment: environment)
+  }
+
+  private static func columns(of descriptor: Int32) -> Int? {
+    var size = winsize()
+    return ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
   }
 
   /// - Parameters:
