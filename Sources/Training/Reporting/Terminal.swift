@@ -24,11 +24,24 @@ public struct Terminal: Sendable, Equatable {
   public static func of(
     _ descriptor: Int32, environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> Terminal {
+    let watched = isUnderMpirun ? launchersTerminal(descriptor) : descriptor
+    defer { if watched != descriptor, watched >= 0 { close(watched) } }
     var size = winsize()
-    let hasSize = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    let hasSize = ioctl(watched, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
     return Terminal(
-      isTerminal: isatty(descriptor) == 1, columns: hasSize ? Int(size.ws_col) : nil,
-      environment: environment)
+      isTerminal: isatty(watched) == 1, columns: hasSize ? Int(size.ws_col) : nil, environment: environment)
+  }
+
+  private static let isUnderMpirun = ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] != nil
+
+  /// Open MPI gives its ranks a terminal of their own, even where its own output goes to a file. What
+  /// counts is what the launcher writes to: this opens it if it is a terminal of this machine, or returns
+  /// -1.
+  private static func launchersTerminal(_ descriptor: Int32) -> Int32 {
+    let link = "/proc/\(getppid())/fd/\(descriptor)"
+    let target = try? FileManager.default.destinationOfSymbolicLink(atPath: link)
+    guard let target, target.hasPrefix("/dev/") else { return -1 }
+    return open(target, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
   }
 
   /// - Parameters:
