@@ -60,7 +60,8 @@ import Testing
   @Test func aRunStoppedOnFourRanksAndResumedOnThreeIsTheUndisturbedRun() throws {
     let place = try Workplace()
     let run = Self.long + settings("epochs=20", "checkpoint.everyEpochs=1000")
-    #expect(try place.lockstep(run + ["--out", "undisturbed"]).exitCode == 0)
+    let undisturbed = try place.lockstep(run + ["--out", "undisturbed"])
+    #expect(undisturbed.exitCode == 0)
 
     let job = try place.start(run + ["--out", "stopped"], ranks: 4)
     try waitUntil("metrics") { ((try? place.metrics("stopped").count) ?? 0) >= 3 }
@@ -77,6 +78,17 @@ import Testing
     #expect(resumed.standardOutput.contains("resumed from step \(saved[0]) of 940"), "\(resumed)")
     #expect(try place.digests("stopped", step: 940) == place.digests("undisturbed", step: 940))
     #expect(try place.metrics("stopped") == place.metrics("undisturbed"))
+    // The figures of the interrupted epoch are those of the whole epoch.
+    let epoch = saved[0] / 47 + 1
+    let figures = try #require(Self.figures(of: epoch, in: undisturbed))
+    #expect(Self.figures(of: epoch, in: resumed) == figures)
+  }
+
+  /// What the line of an epoch says, less what tells time.
+  private static func figures(of epoch: Int, in result: ProgramResult) -> Substring? {
+    let lines = result.standardOutput.split(whereSeparator: \.isNewline)
+    let line = lines.first { $0.hasPrefix("epoch \(epoch)/") && $0.contains("test accuracy") }
+    return line?.prefixMatch(of: /.*test accuracy [0-9.]+ %/)?.output
   }
 
   /// Open MPI's mpirun ends with its own code on SIGTERM, and kills the ranks soon after.

@@ -31,7 +31,7 @@ final class Workplace {
   /// The one line of `lockstep inspect PATH --digest`.
   func digest(_ name: String) throws -> String {
     let result = try lockstep(["inspect", name, "--digest"])
-    if result.exitCode != 0 { throw ProgramError(description: "\(result)") }
+    if result.exitCode != 0 { throw Unexpected("\(result)") }
     return result.standardOutput
   }
 
@@ -123,6 +123,12 @@ func idx(_ extents: [Int], _ bytes: [UInt8]) -> [UInt8] {
     + extents.flatMap { extent in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: extent >> $0) } } + bytes
 }
 
+/// Something that a test needs did not happen.
+struct Unexpected: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
 /// `--set` for each.
 func settings(_ values: String...) -> [String] { values.flatMap { ["--set", $0] } }
 
@@ -133,7 +139,7 @@ let smallRun = ["train", "digits"] + settings("data.samples=3000", "data.testSam
 func waitUntil(_ what: String, _ condition: () -> Bool) throws {
   let end = Date(timeIntervalSinceNow: 30)
   while !condition() {
-    if Date() > end { throw ProgramError(description: "after 30 s still not: \(what)") }
+    if Date() > end { throw Unexpected("after 30 s still not: \(what)") }
     usleep(5000)
   }
 }

@@ -50,9 +50,17 @@ import Training
     #expect(result.standardOutput.contains("test        accuracy \(percent)"), "\(result)")
     #expect(try place.lockstep(["evaluate", "best"]).standardOutput.contains(percent))
 
+    let digest = try place.digest("best")
+
     let last = try place.lockstep(run + ["--out", "last"])
     #expect(last.exitCode == 0)
     #expect(try place.digest("last") == place.digest("best/checkpoints/step-384"))
+
+    // A resumed run still knows and keeps what was the best before.
+    let longer = try place.lockstep(["train", "--resume", "--out", "best"] + settings("epochs=17"))
+    #expect(longer.exitCode == 0, "\(longer)")
+    #expect(longer.standardOutput.contains("best epoch  \(best.epoch) of 17"), "\(longer)")
+    #expect(try place.digest("best") == digest)
   }
 
   @Test func aProlongedRunIsTheLongerRun() throws {
