@@ -75,6 +75,12 @@ struct TrainCommand: ParsableCommand {
 
   private func load() throws -> RunConfiguration {
     let source = config ?? (folder ?? ".") + "/config.yaml"
+    guard config != nil || FileManager.default.fileExists(atPath: source) else {
+      throw TrainingError(
+        at: folder ?? ".", expected: "the folder of a run to go on with", found: "no config.yaml in it",
+        remedy: "Check the path, or name a configuration to begin with: "
+          + "lockstep train digits --resume --out \(folder ?? ".")")
+    }
     var overrides = overrides
     if let threads { overrides.append("threads=\(threads)") }
     return try RunConfiguration.load(source, overrides: overrides)

@@ -32,9 +32,14 @@ final class RunFolder {
     if resume, newest == nil, let damaged = rejected.first {
       throw TrainingError(
         at: store.folder, expected: "at least one whole checkpoint to resume from",
-        found: "\(rejected.count) damaged; the newest: \(damaged.reason)",
+        found: "\(rejected.count) damaged; the newest, step-\(damaged.step): \(Self.fault(damaged))",
         remedy: "Bring a whole checkpoint back from a copy, or start anew in another folder (--out).")
     }
+  }
+
+  private static func fault(_ rejected: CheckpointStore.Rejected) -> String {
+    let diagnosis = rejected.reason.diagnosis
+    return "\(diagnosis.place): expected \(diagnosis.expected), found \(diagnosis.found)"
   }
 
   /// Whether training has left something in a folder.

@@ -22,14 +22,14 @@ struct RunIdentity {
 
   /// Refuses ranks that differ, before the first step.
   func requireEqual(over communicator: any Communicator) throws {
-    // Texts of many lines are told apart by their digests, and shown by the first line that differs.
-    let parts = [
-      ("configuration", configuration), ("model", model), ("data", data), ("program", program),
-      ("libraries", libraries), ("processor", processor),
-    ]
+    // Each setting is a part of its own, so that the message names the one that differs.
+    let parts =
+      Self.settings(configuration) + [
+        ("model", model), ("data", data), ("program", program), ("libraries", libraries),
+        ("processor", processor),
+      ]
     let differences = try compareFingerprints(
-      parts.map { (name: $0.0, value: $0.0 == "configuration" ? Self.oneLine($0.1) : $0.1) },
-      over: communicator)
+      parts.map { (name: $0.0, value: $0.1) }, over: communicator)
     guard let first = differences.first else { return }
     throw TrainingError(
       at: "the ranks",
@@ -44,7 +44,7 @@ struct RunIdentity {
   /// Refuses a checkpoint of another training; returns what may change bits all the same.
   func check(_ state: RunState, path: String, allowChangedData: Bool) throws(TrainingError) -> [String] {
     if state.identity != configuration {
-      let (before, now) = Self.firstDifference(state.identity, configuration)
+      let (before, now) = Self.firstDifference(Self.settings(state.identity), Self.settings(configuration))
       throw TrainingError(
         at: path, expected: "a checkpoint of this training (\(now))", found: "one of another (\(before))",
         remedy:
@@ -71,15 +71,28 @@ struct RunIdentity {
     return warnings
   }
 
-  private static func oneLine(_ text: String) -> String {
-    text.split(separator: "\n").map { $0.drop { $0 == " " } }.joined(separator: ", ")
+  /// The settings of a configuration's text, by their whole names: `("optimizer.learningRate", "0.1")`.
+  private static func settings(_ text: String) -> [(name: String, value: String)] {
+    var section = ""
+    return text.split(separator: "\n").compactMap { line in
+      let parts = line.split(separator: ":", maxSplits: 1)
+      let key = parts[0].drop { $0 == " " }
+      let value = parts.count > 1 ? parts[1].drop { $0 == " " } : ""
+      let isInSection = line.hasPrefix(" ")
+      if !isInSection { section = String(key) }
+      guard !value.isEmpty else { return nil }
+      return ("setting " + (isInSection ? "\(section).\(key)" : String(key)), String(value))
+    }
   }
 
-  private static func firstDifference(_ before: String, _ now: String) -> (String, String) {
-    let (old, new) = (before.split(separator: "\n"), now.split(separator: "\n"))
-    for (left, right) in zip(old, new) where left != right {
-      return (left.trimmingPrefix { $0 == " " }.description, right.trimmingPrefix { $0 == " " }.description)
+  /// The first setting that differs, as it was and as it is.
+  private static func firstDifference(
+    _ before: [(name: String, value: String)], _ now: [(name: String, value: String)]
+  ) -> (String, String) {
+    func text(_ setting: (name: String, value: String)) -> String {
+      "\(setting.name.dropFirst("setting ".count)): \(setting.value)"
     }
-    return ("\(old.count) settings", "\(new.count) settings")
+    for (old, new) in zip(before, now) where old != new { return (text(old), text(new)) }
+    return ("\(before.count) settings", "\(now.count) settings")
   }
 }

@@ -116,9 +116,16 @@ final class RunReporter {
 
   func stopped(step: Int, lastStep: Int) {
     guard let folder else { return }
+    display.clear()
     log.message(
       "stopped by a signal after step \(step) of \(lastStep), saved; go on with: "
         + "lockstep train --resume --out \(RunSummary.shellWord(folder.path))")
+  }
+
+  /// Takes the bar away and keeps the reason in the log; telling it is left to the caller.
+  func failed(_ error: any Error) {
+    display.clear()
+    log.note("failed: \(error)")
   }
 
   func finish(

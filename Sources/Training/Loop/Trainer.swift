@@ -61,11 +61,14 @@ public final class Trainer {
   ///     number of ranks.
   ///   - seed: of the initial values and the order of the samples.
   ///   - evaluationShard: samples of one pass when evaluating.
+  ///   - threads: of each rank's matrix products; set for the calling thread, which trains. The results
+  ///     of a matrix product depend on it, so it is never left to the launcher.
   public convenience init(
     _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
     seed: UInt64 = 0, lastBatch: Sampler.LastBatch = .keep, averaging: AveragingStrategy = .ordered,
-    evaluationShard: Int = 500, in world: World
+    evaluationShard: Int = 500, threads: Int = 1, in world: World
   ) throws {
+    ComputeLibrary.setThreads(threads)
     try self.init(
       model, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: shards, seed: seed,
       lastBatch: lastBatch, averaging: averaging, evaluationShard: evaluationShard, over: world.communicator)

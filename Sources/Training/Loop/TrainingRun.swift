@@ -169,6 +169,13 @@ public final class TrainingRun {
 
   /// Trains to the end, or until a signal asks to stop; all ranks return the same.
   public func train() throws -> Ending {
+    do { return try trainToTheEnd() } catch {
+      reporter.failed(error)
+      throw error
+    }
+  }
+
+  private func trainToTheEnd() throws -> Ending {
     reporter.begin(trainer, lastStep: lastStep)
     let reached = try trainer.fit(untilStep: lastStep, stopRequested: { StopSignal.request != nil }) { _ in
       try afterStep()

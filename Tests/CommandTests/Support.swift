@@ -1,0 +1,162 @@
+import Datasets
+import DistributedScenarios
+import Foundation
+import Training
+
+/// A folder of its own for a test, in which it runs the built `lockstep`; removed with the value.
+final class Workplace {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.path + "/lockstep-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Runs the command to its end; by itself, or under mpirun as so many ranks.
+  func lockstep(_ arguments: [String], ranks: Int? = nil) throws -> ProgramResult {
+    if let ranks {
+      return try MPIRun.run(ranks: ranks, executable: "lockstep", arguments: arguments, directory: path)
+    }
+    return try Program.run(executable: "lockstep", arguments: arguments, directory: path)
+  }
+
+  func start(_ arguments: [String], ranks: Int) throws -> RunningProgram {
+    try MPIRun.start(ranks: ranks, executable: "lockstep", arguments: arguments, directory: path)
+  }
+
+  /// The one line of `lockstep inspect PATH --digest`.
+  func digest(_ name: String) throws -> String {
+    let result = try lockstep(["inspect", name, "--digest"])
+    if result.exitCode != 0 { throw Unexpected("\(result)") }
+    return result.standardOutput
+  }
+
+  /// The weights and, of the checkpoint after `step`, the optimizer's state.
+  func digests(_ run: String, step: Int) throws -> [String] {
+    [try digest(run), try digest("\(run)/checkpoints/step-\(step)/optimizer.safetensors")]
+  }
+
+  /// The metrics without the columns that tell time.
+  func metrics(_ run: String) throws -> [MetricsRecord] {
+    try MetricsRecord.read(at: file("\(run)/metrics.jsonl")).map { record in
+      var record = record
+      record.seconds = 0
+      record.samplesPerSecond = nil
+      return record
+    }
+  }
+
+  /// The steps that have a checkpoint, ascending.
+  func checkpoints(_ run: String) -> [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: file("\(run)/checkpoints"))) ?? []
+    return names.compactMap { $0.hasPrefix("step-") ? Int($0.dropFirst(5)) : nil }.sorted()
+  }
+
+  /// Every file below a folder with its bytes; hidden ones are left out.
+  func contents(_ folder: String = "") -> [String: Data] {
+    let root = file(folder)
+    var result: [String: Data] = [:]
+    for name in FileManager.default.enumerator(atPath: root)?.compactMap({ $0 as? String }) ?? [] {
+      if name.split(separator: "/").contains(where: { $0.hasPrefix(".") }) { continue }
+      result[name] = FileManager.default.contents(atPath: "\(root)/\(name)") ?? Data()
+    }
+    return result
+  }
+
+  /// Changes some bytes in the middle of a file.
+  func damage(_ name: String) throws {
+    var data = try Data(contentsOf: URL(fileURLWithPath: file(name)))
+    let middle = data.count / 2
+    for index in middle..<middle + 4 { data[index] ^= 0x5A }
+    try data.write(to: URL(fileURLWithPath: file(name)))
+  }
+
+  func write(_ bytes: [UInt8], to name: String) throws {
+    let url = URL(fileURLWithPath: file(name))
+    try FileManager.default.createDirectory(
+      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(bytes).write(to: url)
+  }
+
+  /// Four IDX files with built-in digits, as MNIST's; `training` and `test` are counts.
+  func writeDigits(to folder: String, training: Int, test: Int, seed: UInt64 = 0) throws {
+    for (split, prefix, count) in [(Split.train, "train", training), (.test, "t10k", test)] {
+      let digits = try DrawnDigits(split, count: count, seed: seed)
+      try write(digits.imageFile, to: "\(folder)/\(prefix)-images-idx3-ubyte")
+      try write(digits.labelFile, to: "\(folder)/\(prefix)-labels-idx1-ubyte")
+    }
+  }
+}
+
+/// Built-in digits as bytes, and as IDX files.
+struct DrawnDigits {
+  var pixels: [UInt8]
+  var labels: [UInt8]
+
+  init(_ split: Split, count: Int, seed: UInt64 = 0) throws {
+    let data = try BuiltInDigits.draw(split: split, count: count, seed: seed, normalization: .none)
+    var inputs = [Float](repeating: 0, count: count * data.inputSize)
+    var classes = [Int32](repeating: 0, count: count)
+    inputs.withUnsafeMutableBufferPointer { inputs in
+      classes.withUnsafeMutableBufferPointer { classes in
+        Array(0..<count).withUnsafeBufferPointer { samples in
+          guard let input = inputs.baseAddress, let label = classes.baseAddress else { return }
+          data.fill(samples, epoch: 0, inputs: input, targets: .labels(label))
+        }
+      }
+    }
+    pixels = inputs.map { UInt8($0) }
+    labels = classes.map { UInt8($0) }
+  }
+
+  var imageFile: [UInt8] { idx([labels.count, 28, 28], pixels) }
+  var labelFile: [UInt8] { idx([labels.count], labels) }
+}
+
+/// An IDX file of bytes: two zeros, 8 for bytes, the number of extents, and the extents, big end first.
+func idx(_ extents: [Int], _ bytes: [UInt8]) -> [UInt8] {
+  [0, 0, 8, UInt8(extents.count)]
+    + extents.flatMap { extent in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: extent >> $0) } } + bytes
+}
+
+/// Something that a test needs did not happen.
+struct Unexpected: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// `--set` for each.
+func settings(_ values: String...) -> [String] { values.flatMap { ["--set", $0] } }
+
+/// A run of a part of a second.
+let smallRun = ["train", "digits"] + settings("data.samples=3000", "data.testSamples=500", "epochs=2")
+
+/// Waits until something is so, at most 30 s.
+func waitUntil(_ what: String, _ condition: () -> Bool) throws {
+  let end = Date(timeIntervalSinceNow: 30)
+  while !condition() {
+    if Date() > end { throw Unexpected("after 30 s still not: \(what)") }
+    usleep(5000)
+  }
+}
+
+extension RunningProgram {
+  /// The process of a rank.
+  func process(ofRank rank: Int) -> pid_t? {
+    descendants().first { id in
+      let variables = FileManager.default.contents(atPath: "/proc/\(id)/environ") ?? Data()
+      return variables.split(separator: 0).contains(Data("OMPI_COMM_WORLD_RANK=\(rank)".utf8))
+    }
+  }
+}
+
+extension ProgramResult {
+  /// What the command itself says on the standard error: lines that begin with its name.
+  var messages: [String] {
+    standardError.split(separator: "\n").map(String.init).filter { $0.hasPrefix("lockstep: ") }
+  }
+}
