@@ -47,7 +47,9 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
 
   package var byteCount: Int { (total.count + current.count) * MemoryLayout<Float>.stride }
 
-  package func sum(batch: Int, compute: ShardComputation) throws -> SummedGradients {
+  package func sum(
+    batch: Int, phase: (StepPhase) -> Void, compute: ShardComputation
+  ) throws -> SummedGradients {
     guard let mine = shards[batch] else { preconditionFailure("no plan for a batch of \(batch)") }
     started = 0
     if mine.isEmpty { total.base.update(repeating: 0, count: total.count) }
@@ -57,8 +59,10 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
       try compute(shard, isFirstShard ? total.base : current.base, isLast ? self : nil)
       if !isFirstShard { add((isLast ? buckets[started].lowerBound : 0)..<layout.gradientCount) }
     }
+    phase(.communication)
     for bucket in buckets[started...] { try communicator.startAllreduce(total.buffer(bucket)) }
     try communicator.finishAllreduces()
+    phase(.compute)
     return SummedGradients(gradients: total.base, riders: total.base + layout.riders.lowerBound)
   }
 

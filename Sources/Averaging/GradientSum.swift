@@ -7,6 +7,9 @@ package typealias ShardComputation = (
   _ shard: Int, _ gradients: UnsafeMutablePointer<Float>, _ observer: (any CompletionObserver)?
 ) throws -> Void
 
+/// What a rank's time in a step goes to.
+package enum StepPhase { case compute, communication }
+
 /// Learns while a backward pass runs how far the gradient vector is complete.
 package protocol CompletionObserver: AnyObject {
   /// The first `prefix` elements are complete. Called after every instruction.
@@ -34,7 +37,11 @@ package protocol GradientSum: AnyObject {
 
   /// Computes this rank's shards of a batch and adds them to everybody's. If the riders' faults are not
   /// zero the gradients must not be used: they may be unfinished.
-  func sum(batch: Int, compute: ShardComputation) throws -> SummedGradients
+  ///
+  /// - Parameter phase: told whenever a phase begins; the call begins in `compute`.
+  func sum(
+    batch: Int, phase: (StepPhase) -> Void, compute: ShardComputation
+  ) throws -> SummedGradients
 
   /// After every owner has updated its part of `parameters`: gives all of them to everybody.
   func share(parameters: Arena<Float>) throws(MessagePassingError)

@@ -104,7 +104,9 @@ package final class OrderedSum: GradientSum {
     return round
   }
 
-  package func sum(batch: Int, compute: ShardComputation) throws -> SummedGradients {
+  package func sum(
+    batch: Int, phase: (StepPhase) -> Void, compute: ShardComputation
+  ) throws -> SummedGradients {
     guard let round = rounds[batch] else { preconditionFailure("no plan for a batch of \(batch)") }
     for action in round.fold.actions {
       switch action {
@@ -113,9 +115,11 @@ package final class OrderedSum: GradientSum {
         lockstep_add(buffers[target].base, buffers[buffer].base, buffers[target].base, layout.gradientCount)
       }
     }
+    phase(.communication)
     try round.sends.withUnsafeBufferPointer { sends in
       try round.receives.withUnsafeBufferPointer { try communicator.exchange(sends: sends, receives: $0) }
     }
+    phase(.compute)
     for addition in round.additions {
       let riders = round.partials[addition.into].riders
       lockstep_add(riders, addition.riders, riders, Rider.room)

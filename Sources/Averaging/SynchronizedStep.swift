@@ -41,9 +41,6 @@ package final class SynchronizedStep {
     package let shouldStop: Bool
   }
 
-  /// Where a step's time goes.
-  package enum Phase { case compute, communication }
-
   /// - Parameters:
   ///   - step: counted from 0.
   ///   - batch: the samples of the batch, over all ranks.
@@ -51,16 +48,15 @@ package final class SynchronizedStep {
   ///   - phase: told whenever one begins.
   ///   - compute: computes one of this rank's shards.
   package func run(
-    step: Int, batch: Int, stopRequested: Bool, phase: (Phase) -> Void, compute: ShardComputation
+    step: Int, batch: Int, stopRequested: Bool, phase: (StepPhase) -> Void, compute: ShardComputation
   ) throws -> Outcome {
     fault = nil
-    let sums = try sum.sum(batch: batch) { shard, gradients, observer in
-      phase(.compute)
+    phase(.compute)
+    let sums = try sum.sum(batch: batch, phase: phase) { shard, gradients, observer in
       try compute(shard, gradients, observer)
       let riders = gradients + layout.riders.lowerBound
       if stopRequested { riders[Rider.stop.rawValue] = 1 }
       if riders[Rider.faults.rawValue] > 0 { noteFault(shard, gradients, observer?.handedOn ?? 0) }
-      phase(.communication)
     }
     if sums.rider(.faults) > 0 { throw try agreedFault(step: step) }
     let samples = Int(sums.rider(.samples))
@@ -69,10 +65,11 @@ package final class SynchronizedStep {
     var scale = 1 / Float(batch)
     if let limit = optimizer.clipNorm {
       norm.measure(sum.ownedBlocks, gradients: sums.gradients, startingAt: sum.owned.lowerBound, scale: scale)
+      phase(.communication)
       try sum.share(blockSums: norm.sums)
+      phase(.compute)
       scale *= norm.clipFactor(limit: limit)
     }
-    phase(.compute)
     state.update(
       parameters: parameters.base, gradients: sums.gradients, scale: scale,
       learningRate: optimizer.schedule.learningRate(base: optimizer.learningRate, step: step), step: step + 1)
@@ -99,7 +96,7 @@ package final class SynchronizedStep {
     let all = try communicator.allgather(bytes: Array(mine.utf8))
       .map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
     return AveragingError(
-      at: "step \(step)", expected: "finite gradients",
+      at: "step \(step + 1)", expected: "finite gradients",
       found: "infinite ones or NaN: \(all.joined(separator: ", "))",
       remedy:
         "The weights are as before this step. Lower the learning rate, warm it up, or set optimizer.clipNorm; "

@@ -27,7 +27,7 @@ struct EvaluateCommand: ParsableCommand {
         let evaluation = try trained.evaluator(over: world.communicator).evaluate(data, confusion: true)
         guard world.rank == 0 else { return }
         print("\(split.rawValue)  \(data.count) samples, model of step \(trained.description.step)")
-        print("loss      \(evaluation.loss)")
+        print("loss      \(String(format: "%.4f", evaluation.loss))")
         if let accuracy = evaluation.accuracy { print("accuracy  \(percent(accuracy))") }
         if let confusion = evaluation.confusion {
           print("\n" + confusion.text(names: trained.description.classNames))

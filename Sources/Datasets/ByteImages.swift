@@ -38,7 +38,7 @@ public struct ByteImages: Dataset {
       throw DatasetError(
         at: place, expected: "labels from 0 to \(classNames.count - 1)",
         found: "\(labels[wrong]) as the label of sample \(wrong)",
-        remedy: "Correct the labels, or set the number of classes.")
+        remedy: "Correct the labels, or set the number of classes: --set data.classes=N")
     }
     channels = inputShape.count == 3 ? inputShape[0] : 1
     channelSize = size / channels

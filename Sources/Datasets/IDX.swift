@@ -62,7 +62,8 @@ public struct IDXArray: Sendable {
     if shape.contains(0) { size = 0 }
     isTooLarge = isTooLarge || size > source.greatestContents
     let elements = shape.map(String.init).joined(separator: " × ")
-    let contents = "\(elements) elements of \(element.size) bytes, as its header says"
+    let contents =
+      "\(elements) elements of \(element.size == 1 ? "1 byte" : "\(element.size) bytes"), as its header says"
     if isTooLarge {
       throw DatasetError(
         at: path, expected: contents, found: "a file of only \(source.fileSize) bytes",

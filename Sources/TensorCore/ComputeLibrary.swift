@@ -8,9 +8,9 @@ public enum ComputeLibrary {
     return "oneDNN \(version.major).\(version.minor).\(version.patch)"
   }
 
-  /// Sets the number of threads of one rank, before the first kernel. It is never inherited: the default
-  /// follows the affinity mask, which launchers set differently at different numbers of ranks, and the
-  /// results of a matrix product depend on it.
+  /// Sets the number of threads for the matrix products that the calling thread asks for, before the first
+  /// one. It is never inherited: the default follows the affinity mask, which launchers set differently at
+  /// different numbers of ranks, and the results of a matrix product depend on it.
   public static func setThreads(_ threads: Int) {
     precondition(threads > 0)
     _ = lockstep_set_openmp_threads(Int32(threads))

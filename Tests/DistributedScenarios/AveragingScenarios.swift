@@ -19,7 +19,7 @@ extension Scenario {
         try forEachSum(world, strategy) { layout, shards, sum, what in
           for batch in alternatingBatches {
             let madeUp = MadeUpShards(world, layout, shards, batch: batch, gradient: value)
-            let result = try sum.sum(batch: batch, compute: madeUp.compute)
+            let result = try sum.sum(batch: batch, phase: { _ in }, compute: madeUp.compute)
             let what = "\(what), \(batch) samples"
             var expected = [Float](repeating: 0, count: layout.count)
             for entry in layout.entries {
@@ -58,7 +58,7 @@ extension Scenario {
           let madeUp = MadeUpShards(world, layout, shards, batch: batch) {
             unevenValue(step, $0, $2) * Float($1)
           }
-          let result = try sum.sum(batch: batch, compute: madeUp.compute)
+          let result = try sum.sum(batch: batch, phase: { _ in }, compute: madeUp.compute)
           let expected = madeUp.canonicalTotal()
           let found = UnsafeBufferPointer(start: result.gradients, count: sum.owned.count)
           try check(bits: found, equal: expected[sum.owned], "\(what), \(batch) samples")
@@ -79,7 +79,7 @@ extension Scenario {
           let repeats = Arena<Float>(count: 2 * layout.count)
           for repetition in 0..<2 {
             let madeUp = MadeUpShards(world, layout, shards, batch: 37) { unevenValue(0, $0, $2) * Float($1) }
-            let result = try sum.sum(batch: 37, compute: madeUp.compute)
+            let result = try sum.sum(batch: 37, phase: { _ in }, compute: madeUp.compute)
             (repeats.base + repetition * layout.count).update(from: result.gradients, count: layout.count)
           }
           let (first, second) = (repeats.buffer(0..<layout.count), repeats.buffer.dropFirst(layout.count))

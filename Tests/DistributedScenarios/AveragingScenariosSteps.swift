@@ -308,7 +308,7 @@ extension Scenario {
     }
     guard let refusal else { throw CheckFailure("\(what): the fault of \(culprit) passes") }
     try check(
-      refusal.diagnosis.found.hasSuffix(culprit) && refusal.diagnosis.place == "step 1",
+      refusal.diagnosis.found.hasSuffix(culprit) && refusal.diagnosis.place == "step 2",
       "\(what): expected \(culprit), found \(refusal)")
     let all = try run.world.allgather(bytes: Array(refusal.description.utf8))
     try check(all, equals: all.map { _ in all[0] }, "the error on all ranks, \(what)")

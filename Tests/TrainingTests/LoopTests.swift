@@ -124,7 +124,6 @@ private struct Classifier: Layer {
   }
 
   @Test func `built-in digits are hard for a linear model and easy for two layers`() throws {
-    ComputeLibrary.setThreads(1)
     let data = try BuiltInDigits.draw(split: .train, count: 20_000, seed: 0)
     let test = try BuiltInDigits.draw(split: .test, count: 5_000, seed: 0)
     func accuracy(_ widths: [Int]) throws -> Double {

@@ -42,7 +42,6 @@ public struct Workload: Sendable {
 
   /// Every rank calls it; every rank gets its own figures.
   public func measure(seconds: Double, in world: World) throws -> Result {
-    ComputeLibrary.setThreads(1)
     let batch = batchPerRank * world.size
     let data = try Self.noise(count: 8 * batch, inputs: widths[0], classes: widths.last ?? 1)
     let trainer = try Trainer(

@@ -68,18 +68,19 @@ public final class Trainer {
     seed: UInt64 = 0, lastBatch: Sampler.LastBatch = .keep, averaging: AveragingStrategy = .ordered,
     evaluationShard: Int = 500, threads: Int = 1, in world: World
   ) throws {
-    ComputeLibrary.setThreads(threads)
     try self.init(
       model, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: shards, seed: seed,
-      lastBatch: lastBatch, averaging: averaging, evaluationShard: evaluationShard, over: world.communicator)
+      lastBatch: lastBatch, averaging: averaging, evaluationShard: evaluationShard,
+      threads: threads, over: world.communicator)
   }
 
   package init(
     _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
     seed: UInt64 = 0, isShuffled: Bool = true, lastBatch: Sampler.LastBatch = .keep,
     averaging: AveragingStrategy = .ordered, evaluationShard: Int = 500, evaluatesOnRankZero: Bool = false,
-    over communicator: any Communicator
+    threads: Int = 1, over communicator: any Communicator
   ) throws {
+    ComputeLibrary.setThreads(threads)
     self.communicator = communicator
     self.optimizer = optimizer
     self.data = data
@@ -171,7 +172,7 @@ public final class Trainer {
     }
     while step < last {
       let batch = sampler.batch(step: step).count
-      time.enter(.communication)
+      time.enter(.compute)
       let outcome = try synchronized.run(
         step: step, batch: batch, stopRequested: stopRequested(),
         phase: { time.enter($0 == .compute ? .compute : .communication) },

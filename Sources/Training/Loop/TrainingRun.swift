@@ -89,7 +89,6 @@ public final class TrainingRun {
   private static func prepare(
     _ configuration: RunConfiguration, _ communicator: any Communicator
   ) throws -> (configuration: RunConfiguration, data: RunData, trainer: Trainer, lastStep: Int) {
-    ComputeLibrary.setThreads(configuration.threads)
     let shards = try Trainer.shards(
       configuration.shards, batch: configuration.batch, ranks: communicator.size)
     let data = try RunData(configuration)
@@ -110,7 +109,7 @@ public final class TrainingRun {
       shards: shards.count, seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
       lastBatch: resolved.samplerLastBatch, averaging: resolved.averagingStrategy,
       evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
-      over: communicator)
+      threads: resolved.threads, over: communicator)
     return (resolved, data, trainer, lastStep)
   }
 
