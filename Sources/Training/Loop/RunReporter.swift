@@ -24,6 +24,9 @@ final class RunReporter {
     metrics = try MetricsWriter(at: folder.metricsPath, resumingAfterStep: step)
   }
 
+  /// The command as the user called it, to be called again.
+  private static var program: String { CommandLine.arguments.first ?? "lockstep" }
+
   func message(_ text: String) { log.message(text) }
   func warning(_ text: String) { log.warning(text) }
 
@@ -119,7 +122,7 @@ final class RunReporter {
     display.clear()
     log.message(
       "stopped by a signal after step \(step) of \(lastStep), saved; go on with: "
-        + "lockstep train --resume --out \(RunSummary.shellWord(folder.path))")
+        + "\(RunSummary.shellWord(Self.program)) train --resume --out \(RunSummary.shellWord(folder.path))")
   }
 
   /// Takes the bar away and keeps the reason in the log; telling it is left to the caller.
@@ -135,7 +138,7 @@ final class RunReporter {
     guard let folder else { return }
     let trainer = run.trainer
     let perEpoch = run.stepsPerEpoch
-    let summary = RunSummary(
+    var summary = RunSummary(
       results: results.map {
         .init(
           split: $0.split, loss: $0.evaluation.loss, accuracy: $0.evaluation.accuracy,
@@ -146,6 +149,7 @@ final class RunReporter {
       totalSeconds: metrics?.seconds ?? 0,
       phases: phases, ranks: run.communicator.size, threads: run.configuration.threads, folder: folder.path,
       digest: digest)
+    summary.program = Self.program
     display.clear()
     if let picture = DigitGallery.picture(of: run) { display.note(picture) }
     if let confusion = results.last?.evaluation.confusion, let worst = confusion.commonestConfusions(1).first

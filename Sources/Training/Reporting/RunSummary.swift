@@ -31,6 +31,8 @@ public struct RunSummary: Sendable, Equatable {
   public var folder: String?
   /// The digest of the weights, if there is one; equal digests mean equal bits.
   public var digest: String?
+  /// What the command was called as, for the commands to try next.
+  public var program = "lockstep"
 
   public init(
     results: [Result], bestEpoch: Int? = nil, epochs: Int, steps: Int, samplesPerSecond: Double,
@@ -75,8 +77,8 @@ public struct RunSummary: Sendable, Equatable {
     if let digest { rows.append(("weights", digest)) }
     if let folder {
       rows.append(("results", "\(folder)/metrics.jsonl, \(folder)/checkpoints"))
-      rows.append(("next", "lockstep evaluate \(Self.shellWord(folder))"))
-      rows.append(("", "lockstep inspect \(Self.shellWord(folder))"))
+      rows.append(("next", "\(Self.shellWord(program)) evaluate \(Self.shellWord(folder))"))
+      rows.append(("", "\(Self.shellWord(program)) inspect \(Self.shellWord(folder))"))
     }
     let width = rows.map(\.0.count).max() ?? 0
     return rows.map { name, value in
