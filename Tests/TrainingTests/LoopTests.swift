@@ -1,6 +1,7 @@
 import Autodiff
 import Averaging
 import Datasets
+import Foundation
 import Layers
 import MessagePassing
 import Optimizers
@@ -139,4 +140,39 @@ private struct Classifier: Layer {
     let deep = try accuracy([784, 128, 10])
     #expect(deep > 0.97, "\(deep)")
   }
+
+  @Test func `parameters are saved by one trainer and loaded by another, on every rank`() throws {
+    let data = try BuiltInDigits.draw(split: .train, count: 256)
+    let file = FileManager.default.temporaryDirectory.appending(path: "model-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: file) }
+    @Sendable func trainer(seed: UInt64, _ communicator: any Communicator, model: any Layer = Classifier())
+      throws
+      -> Trainer
+    {
+      try Trainer(
+        model, loss: .crossEntropy, optimizer: .adam(learningRate: 0.01), data: data, batch: 64, seed: seed,
+        over: communicator)
+    }
+    let saved = try trainer(seed: 1, InProcessCommunicator())
+    try saved.fit(epochs: 1)
+    try saved.save(to: file)
+    let digest = saved.digest
+    try InProcessWorld.run(ranks: 3) { communicator in
+      let other = try trainer(seed: 2, communicator)
+      guard other.digest != digest else { throw Unexpected(text: "seeds 1 and 2 begin alike") }
+      try other.load(from: file)
+      guard other.digest == digest else {
+        throw Unexpected(text: "rank \(communicator.rank) has other parameters")
+      }
+    }
+
+    let wider = try trainer(
+      seed: 1, InProcessCommunicator(), model: MultilayerPerceptron(widths: [784, 16, 10]))
+    let before = wider.digest
+    let refusal = #expect(throws: AgreedFailure.self) { try wider.load(from: file) }
+    #expect("\(try #require(refusal))".contains("a checkpoint of another model"))
+    #expect(wider.digest == before)
+  }
 }
+
+private struct Unexpected: Error { let text: String }

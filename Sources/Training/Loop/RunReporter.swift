@@ -12,6 +12,7 @@ final class RunReporter {
   private var epochSamples = 0
   private var epochStart = MonotonicTime.seconds
   private var firstStep = 0
+  private let started = MonotonicTime.seconds
 
   init(_ folder: RunFolder?, isSilent: Bool) {
     self.folder = folder
@@ -146,7 +147,7 @@ final class RunReporter {
       }, bestEpoch: bestEpoch, epochs: (run.lastStep + perEpoch - 1) / perEpoch,
       steps: trainer.step - firstStep,
       samplesPerSecond: Double(trainer.samplesTrained) / max(Self.busy(trainer), 1e-9),
-      totalSeconds: metrics?.seconds ?? 0,
+      totalSeconds: MonotonicTime.seconds - started,
       phases: phases, ranks: run.communicator.size, threads: run.configuration.threads, folder: folder.path,
       digest: digest)
     summary.program = Self.program

@@ -47,7 +47,7 @@ struct TrainingCheckpoints {
           ModelFile.name, tensors: descriptions(layout.entries.map { ($0.name, $0.shape) }),
           metadata: description.metadata)
       else { return }
-      try writer.write(tensors)
+      try writer.write(trainer.tensors)
     }
     let optimizer =
       attempt {
@@ -70,15 +70,6 @@ struct TrainingCheckpoints {
 
   private func descriptions(_ tensors: [(name: String, shape: Shape)]) -> [Safetensors.Description] {
     tensors.map { Safetensors.Description($0.name, shape: $0.shape.dimensions) }
-  }
-
-  /// The parameters as they are, by name.
-  var tensors: [Safetensors.Tensor] {
-    layout.entries.map { entry in
-      Safetensors.Tensor(
-        Safetensors.Description(entry.name, shape: entry.shape.dimensions),
-        bytes: UnsafeRawBufferPointer(trainer.parameters.buffer(entry.range)))
-    }
   }
 
   /// The parts of a piece that belong to parameters, each with its place in its tensor.

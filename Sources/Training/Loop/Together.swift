@@ -1,0 +1,22 @@
+import MessagePassing
+
+/// Does something on every rank; if it fails on any, all throw, with every rank's message once.
+@discardableResult
+package func together<Result>(_ communicator: any Communicator, _ body: () throws -> Result) throws -> Result
+{
+  let outcome = Swift.Result { try body() }
+  var failure: String?
+  if case .failure(let error) = outcome { failure = "\(error)" }
+  let failures = try agree(onFailureOf: failure, over: communicator)
+  guard failures.isEmpty else {
+    throw AgreedFailure(messages: summarize(failures, size: communicator.size))
+  }
+  return try outcome.get()
+}
+
+/// What went wrong on some ranks; all of them throw the same.
+public struct AgreedFailure: Error, CustomStringConvertible {
+  public let messages: [String]
+
+  public var description: String { messages.joined(separator: "\n") }
+}

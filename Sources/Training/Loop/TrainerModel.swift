@@ -1,0 +1,40 @@
+import Checkpoints
+import MessagePassing
+import TensorCore
+
+/// Saving and loading a trainer's parameters, for programs that define their own models.
+extension Trainer {
+  /// The parameters as they are now, by PyTorch's names.
+  var tensors: [Safetensors.Tensor] {
+    objective.layout.entries.map { entry in
+      Safetensors.Tensor(
+        Safetensors.Description(entry.name, shape: entry.shape.dimensions),
+        bytes: UnsafeRawBufferPointer(parameters.buffer(entry.range)))
+    }
+  }
+
+  /// The digest of all parameters: equal on all ranks, and for equal parameters only.
+  public var digest: Digest128 { Digest128(ofTensors: tensors) }
+
+  /// Writes the parameters to a safetensors file, whole or not at all; rank 0 writes. All ranks call it, and
+  /// all throw if it fails.
+  public func save(to path: String) throws {
+    try together(communicator) {
+      guard communicator.rank == 0 else { return }
+      try Safetensors.write(tensors, metadata: ["format": "pt"], to: path)
+    }
+  }
+
+  /// Replaces the parameters by those of a safetensors file, which rank 0 reads; the state of the optimizer
+  /// stays. All ranks call it. A file of another model is refused, and nothing changes.
+  public func load(from path: String) throws {
+    let layout = objective.layout
+    try together(communicator) {
+      guard communicator.rank == 0 else { return }
+      let file = try SafetensorsFile(path)
+      try ModelFile.check(file, has: layout.entries.map { ($0.name, $0.shape) })
+      for entry in layout.entries { try file.floats(entry.name, into: parameters.buffer(entry.range)) }
+    }
+    try communicator.broadcast(UnsafeMutableRawBufferPointer(parameters.buffer), from: 0)
+  }
+}

@@ -1,0 +1,137 @@
+import Checkpoints
+import Datasets
+import TensorCore
+
+/// What a run does while it trains: steps, validation, saving, and the final model.
+extension TrainingRun {
+  /// Trains to the end, or until a signal asks to stop; all ranks return the same.
+  public func train() throws -> Ending {
+    do { return try trainToTheEnd() } catch {
+      reporter.failed(error)
+      throw error
+    }
+  }
+
+  private func trainToTheEnd() throws -> Ending {
+    reporter.begin(trainer, lastStep: lastStep)
+    let reached = try trainer.fit(untilStep: lastStep, stopRequested: { StopSignal.request != nil }) { _ in
+      try afterStep()
+    }
+    if savedStep != trainer.step { try save() }
+    guard reached else {
+      reporter.stopped(step: trainer.step, lastStep: lastStep)
+      return .stopped
+    }
+    try finish()
+    return .finished
+  }
+
+  private func afterStep() throws {
+    let step = trainer.step
+    if step % configuration.metrics.everySteps == 0 || step == lastStep {
+      reporter.interval(trainer, epoch: (step - 1) / stepsPerEpoch + 1)
+    }
+    let endsEpoch = step % stepsPerEpoch == 0
+    if endsEpoch || step == lastStep {
+      try endEpoch(
+        validates: (endsEpoch && (step / stepsPerEpoch) % configuration.validation.everyEpochs == 0)
+          || step == lastStep)
+    } else {
+      reporter.progress(trainer, lastStep: lastStep)
+    }
+    let epochDue = endsEpoch && (step / stepsPerEpoch) % configuration.checkpoint.everyEpochs == 0
+    let stepDue = configuration.checkpoint.everySteps.map { step % $0 == 0 } ?? false
+    let isBest = configuration.checkpoint.final == .best && best?.step == step
+    if epochDue || stepDue || isBest { try save() }
+  }
+
+  private func endEpoch(validates: Bool) throws {
+    let epoch = (trainer.step - 1) / stepsPerEpoch + 1
+    var evaluation: Evaluation?
+    if validates, let (samples, split) = data.validation {
+      let result = try trainer.evaluate(samples)
+      evaluation = result
+      reporter.evaluation(result, step: trainer.step, epoch: epoch, split: split)
+      let candidate = RunState.Best(
+        step: trainer.step, epoch: epoch, loss: result.loss, accuracy: result.accuracy)
+      if candidate.isBetter(than: best) { best = candidate }
+    }
+    reporter.epoch(
+      trainer, epoch: epoch, lastStep: lastStep, evaluation: evaluation,
+      split: data.validation?.split ?? .validation)
+  }
+
+  private func save() throws {
+    try trainer.measure(.checkpoint) {
+      let state = RunState(
+        step: trainer.step, epochSums: trainer.epochSums, intervalSums: trainer.intervalSums, best: best,
+        identity: identity.configuration, data: identity.data, program: identity.program,
+        libraries: identity.libraries, processor: identity.processor, ranks: communicator.size)
+      let failure = try checkpoints.save(
+        state, description: modelDescription,
+        protecting: configuration.checkpoint.final == .best ? best?.step : nil)
+      guard let failure else {
+        savedStep = trainer.step
+        failedSaves = 0
+        return
+      }
+      failedSaves += 1
+      guard failedSaves < 3 else {
+        throw TrainingError(
+          at: folder?.store.folder ?? "checkpoints",
+          expected: "to save at least one checkpoint in three attempts",
+          found: failure,
+          remedy:
+            "Make room on the disk or mend the folder, then go on with --resume; older checkpoints stand.")
+      }
+      reporter.warning("step \(trainer.step) could not be saved, training goes on: \(failure)")
+    }
+  }
+
+  private var modelDescription: ModelFile.Description {
+    ModelFile.Description(
+      configuration: configuration, normalization: data.normalization, classNames: data.training.classNames,
+      step: trainer.step)
+  }
+
+  /// Where the best model is wanted and is not the last: its parameters come back from its checkpoint.
+  ///
+  /// - Returns: its step; nil where the model stays as it is.
+  private func bringBackBest() throws -> Int? {
+    guard configuration.checkpoint.final == .best, let best, best.step != trainer.step else { return nil }
+    var checkpoint: Checkpoint?
+    var reason = ""
+    do {
+      checkpoint = try folder?.store.verify(best.step)
+    } catch {
+      reason = "\(error)"
+    }
+    guard try communicator.allgather(bytes: Array(reason.utf8))[0].isEmpty else {
+      reporter.warning("the best model, of step \(best.step), cannot be had; the last is taken: \(reason)")
+      return nil
+    }
+    try checkpoints.load(checkpoint)
+    return best.step
+  }
+
+  /// The final model, tried on the test samples, written, and summed up.
+  private func finish() throws {
+    let finalStep = try bringBackBest() ?? trainer.step
+    var results: [(MetricsRecord.Split, Evaluation)] = []
+    for (samples, split) in [(data.heldOut, MetricsRecord.Split.validation), (data.test, .test)] {
+      if let samples { results.append((split, try trainer.evaluate(samples, confusion: split == .test))) }
+    }
+    var phases = trainer.time.seconds
+    try phases.withUnsafeMutableBufferPointer { try communicator.allreduce($0, .sum) }
+    try together(communicator) {
+      guard let folder else { return }
+      var description = modelDescription
+      description.step = finalStep
+      try Safetensors.write(trainer.tensors, metadata: description.metadata, to: folder.modelPath)
+    }
+    let chosen = configuration.checkpoint.final == .best && finalStep == best?.step ? best : nil
+    reporter.finish(
+      self, results: results, phases: phases, bestEpoch: chosen?.epoch,
+      digest: trainer.digest.description)
+  }
+}
