@@ -36,7 +36,7 @@ final class RunReporter {
     log.message("removed what an interrupted save left: \(names.joined(separator: ", "))")
   }
 
-  func begin(_ trainer: Trainer, lastStep: Int) {
+  func begin(_ trainer: Trainer) {
     firstStep = trainer.step
     lastBusy = Self.busy(trainer)
     epochBusy = lastBusy

@@ -159,10 +159,11 @@ public final class TrainingRun {
     }
     let here = communicator.machine.ranks.count
     let usable = DoctorInputs.usableProcessors
-    if here * configuration.threads > usable, here > 1 {
+    let threads = configuration.threads
+    if here * threads > usable, here > 1 {
       reporter.warning(
-        "\(here) ranks of \(configuration.threads) threads share \(usable) processors; it works, but start at most "
-          + "\(max(1, usable / configuration.threads)) ranks here for speed")
+        "\(here) ranks\(threads > 1 ? " of \(threads) threads each" : "") share \(usable) processors; it works, but "
+          + "at most \(max(1, usable / threads)) here would be faster")
     }
   }
 }

@@ -13,7 +13,11 @@ extension TrainingRun {
   }
 
   private func trainToTheEnd() throws -> Ending {
-    reporter.begin(trainer, lastStep: lastStep)
+    reporter.begin(trainer)
+    if trainer.step >= lastStep {
+      reporter.message(
+        "nothing is left to train; prolong the run with, for example, --set epochs=\(2 * lastEpoch)")
+    }
     let reached = try trainer.fit(untilStep: lastStep, stopRequested: { StopSignal.request != nil }) { _ in
       try afterStep()
     }
@@ -25,6 +29,8 @@ extension TrainingRun {
     try finish()
     return .finished
   }
+
+  private var lastEpoch: Int { (max(trainer.step, lastStep) + stepsPerEpoch - 1) / stepsPerEpoch }
 
   private func afterStep() throws {
     let step = trainer.step

@@ -63,17 +63,19 @@ public struct RunSummary: Sendable, Equatable {
       rows.append((result.split.rawValue, parts.joined(separator: "  ")))
     }
     if let bestEpoch { rows.append(("best epoch", "\(bestEpoch) of \(epochs)")) }
-    rows.append(
-      (
-        "speed",
-        "\(NumberText.rate(samplesPerSecond)) samples/s on \(Self.count(ranks, "rank")) "
-          + "with \(Self.count(threads, "thread"))\(ranks > 1 ? " each" : "")"
-      ))
-    rows.append(
-      (
-        "time",
-        "\(NumberText.duration(totalSeconds)) for \(NumberText.grouped(Double(steps))) steps: \(shares)"
-      ))
+    if steps > 0 {
+      rows.append(
+        (
+          "speed",
+          "\(NumberText.rate(samplesPerSecond)) samples/s on \(Self.count(ranks, "rank")) "
+            + "with \(Self.count(threads, "thread"))\(ranks > 1 ? " each" : "")"
+        ))
+      rows.append(
+        (
+          "time",
+          "\(NumberText.duration(totalSeconds)) for \(NumberText.grouped(Double(steps))) steps: \(shares)"
+        ))
+    }
     if let digest { rows.append(("weights", digest)) }
     if let folder {
       rows.append(("results", "\(folder)/metrics.jsonl, \(folder)/checkpoints"))
