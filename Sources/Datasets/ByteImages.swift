@@ -64,15 +64,15 @@ public struct ByteImages: Dataset {
       normalization: normalization)
   }
 
-  /// The same images under a kind of normalization, whose statistics, if it has any, come from
-  /// `training`. Throws where `training` has another number of channels.
+  /// The same images under a kind of normalization, whose statistics, if it has any, come from the
+  /// `samples` of `training`; nil: all of them. Throws where `training` has another number of channels.
   public func normalized(
-    _ kind: Normalization.Kind, training: ByteImages
+    _ kind: Normalization.Kind, training: ByteImages, samples: [Int]? = nil
   ) throws(DatasetError) -> ByteImages {
     switch kind {
     case .none: try normalized(by: .none)
     case .unit: try normalized(by: .unit)
-    case .standard: try normalized(by: training.standardNormalization())
+    case .standard: try normalized(by: training.standardNormalization(of: samples))
     }
   }
 
@@ -113,17 +113,19 @@ public struct ByteImages: Dataset {
     }
   }
 
-  /// The normalization that gives each channel of these images mean 0 and standard deviation 1: take it
-  /// from the training split, and give it to both. The sums are of integers, so the result is the same on
-  /// every machine. A channel that never changes gets the deviation 1.
-  public func standardNormalization() -> Normalization {
+  /// The normalization that gives each channel of some of these images (nil: of all) mean 0 and standard
+  /// deviation 1: take it from the samples that are trained on, and give it to all splits. The sums are of
+  /// integers, so the result is the same on every machine. A channel that never changes gets the deviation 1.
+  public func standardNormalization(of samples: [Int]? = nil) -> Normalization {
+    let samples = samples ?? Array(0..<count)
+    precondition(!samples.isEmpty, "statistics of no samples")
     var means: [Double] = []
     var deviations: [Double] = []
     for channel in 0..<channels {
       var sum: UInt64 = 0
       var squares: UInt64 = 0
       pixels.withUnsafeBufferPointer { pixels in
-        for image in 0..<labels.count {
+        for image in samples {
           // 65,536 squares of bytes fit 32 bits: such pieces vectorize.
           let start = (image * channels + channel) * channelSize
           for piece in stride(from: start, to: start + channelSize, by: 65_536) {
@@ -139,7 +141,7 @@ public struct ByteImages: Dataset {
           }
         }
       }
-      let count = Double(labels.count * channelSize) * 255
+      let count = Double(samples.count * channelSize) * 255
       let mean = Double(sum) / count
       let variance = max(Double(squares) / (count * 255) - mean * mean, 0)
       means.append(mean)

@@ -4,7 +4,7 @@ import TensorCore
 public struct Subset: Dataset {
   private let base: any Dataset
   /// Sample k is sample `indices[k]` of the base.
-  private let indices: [Int]
+  public let indices: [Int]
 
   /// The samples of `base` that `indices` name, at least one, each in 0..<base.count.
   public init(of base: any Dataset, indices: [Int]) {

@@ -11,22 +11,21 @@ public struct RunData: Sendable {
 
   /// Reads or draws all splits.
   public init(_ configuration: RunConfiguration) throws(DatasetError) {
-    let training = try Self.load(configuration, .train)
-    let kind = Normalization.Kind(configuration.data.normalization)
-    let normalized = try training.normalized(kind, training: training)
+    let images = try Self.load(configuration, .train)
+    let parts =
+      configuration.validation.fraction > 0
+      ? try images.holdOut(
+        fraction: configuration.validation.fraction, .random(seed: UInt64(configuration.seed))) : nil
+    // Statistics come from what is trained on, and from nothing else.
+    let normalized = try images.normalized(
+      Normalization.Kind(configuration.data.normalization), training: images,
+      samples: parts?.training.indices)
     normalization = normalized.normalization
+    training = parts.map { Subset(of: normalized, indices: $0.training.indices) } ?? normalized
+    heldOut = parts.map { Subset(of: normalized, indices: $0.validation.indices) }
     test =
       configuration.data.name == .digits && configuration.data.testSamples == 0
       ? nil : try Self.load(configuration, .test).normalized(by: normalization)
-    if configuration.validation.fraction > 0 {
-      let parts = try normalized.holdOut(
-        fraction: configuration.validation.fraction, .random(seed: UInt64(configuration.seed)))
-      self.training = parts.training
-      heldOut = parts.validation
-    } else {
-      self.training = normalized
-      heldOut = nil
-    }
   }
 
   /// One split with a known normalization: for models that have been trained.
