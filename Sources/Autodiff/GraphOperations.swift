@@ -36,11 +36,6 @@ extension Graph {
     append(.scale(factor), [x], shape(of: x))
   }
 
-  /// a − b, element by element, of one shape.
-  public mutating func subtract(_ a: Node, _ b: Node) throws(GraphError) -> Node {
-    try add(a, scale(b, by: -1))
-  }
-
   public mutating func activation(_ activation: Activation, _ x: Node) -> Node {
     append(.activation(activation), [x], shape(of: x))
   }

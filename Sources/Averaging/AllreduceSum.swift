@@ -45,8 +45,6 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
     current = Arena(count: run.count > 1 ? layout.gradientCount : 0)
   }
 
-  package var byteCount: Int { (total.count + current.count) * MemoryLayout<Float>.stride }
-
   package func sum(
     batch: Int, phase: (StepPhase) -> Void, compute: ShardComputation
   ) throws -> SummedGradients {

@@ -32,8 +32,6 @@ package protocol GradientSum: AnyObject {
   var ownedBlocks: Range<Int> { get }
   /// Every rank's part, for gathering state. Equal entries: everyone has all of it.
   var slices: Slices { get }
-  /// Bytes of gradient vectors and of room for messages.
-  var byteCount: Int { get }
 
   /// Computes this rank's shards of a batch and adds them to everybody's. If the riders' faults are not
   /// zero the gradients must not be used: they may be unfinished.

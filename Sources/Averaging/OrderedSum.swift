@@ -53,10 +53,6 @@ package final class OrderedSum: GradientSum {
     for (batch, folds) in zip(batchSizes, folds) { rounds[batch] = makeRound(folds, stride: stride, shards) }
   }
 
-  package var byteCount: Int {
-    (buffers.reduce(0) { $0 + $1.count } + received.count) * MemoryLayout<Float>.stride
-  }
-
   private func makeRound(_ folds: [LocalFold], stride: Int, _ shards: Shards) -> Round {
     let rank = communicator.rank
     var round = Round(fold: folds[rank])

@@ -1,3 +1,5 @@
+import Datasets
+import Layers
 import TensorCore
 
 /// `model`: which network.
@@ -7,21 +9,13 @@ public struct ModelConfiguration: Sendable, Equatable, ConfigurationSection {
     case mlp
   }
 
-  public enum Activation: String, Sendable, CaseIterable { case relu, tanh, sigmoid }
-
-  /// How weights begin.
-  public enum Initial: String, Sendable, CaseIterable {
-    /// PyTorch's default for linear layers.
-    case pytorch
-    case xavierUniform, xavierNormal, heUniform, heNormal, zeros
-  }
-
   public var name = Name.mlp
   /// The widths of the hidden layers; none makes a linear model.
   public var hidden = [128]
   /// Behind every hidden layer.
   public var activation = Activation.relu
-  public var initial = Initial.pytorch
+  /// How weights begin.
+  public var initial = InitialValue.pytorch
 
   public init() {}
 
@@ -42,22 +36,13 @@ public struct DataConfiguration: Sendable, Equatable, ConfigurationSection {
     case idx
   }
 
-  /// What is done to pixels.
-  public enum Normalization: String, Sendable, CaseIterable {
-    /// 0...255 as they are.
-    case none
-    /// 0...1.
-    case unit
-    /// Mean 0 and standard deviation 1 over the training samples.
-    case standard
-  }
-
   public var name = Name.digits
   /// The folder of the files; for `idx`.
   public var path: String?
   /// The number of classes.
   public var classes = 10
-  public var normalization = Normalization.unit
+  /// What is done to pixels.
+  public var normalization = Normalization.Kind.unit
   /// Training samples that are drawn; for `digits`.
   public var samples = 20_000
   /// Test samples that are drawn; for `digits`.

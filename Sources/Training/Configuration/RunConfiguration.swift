@@ -1,3 +1,5 @@
+import Datasets
+import Layers
 import TensorCore
 
 /// Everything that a training run can be told: what a configuration file holds, with its defaults.
@@ -7,13 +9,13 @@ import TensorCore
 public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
   public var model = ModelConfiguration()
   public var data = DataConfiguration()
-  public var loss = LossName.crossEntropy
+  public var loss = Loss.crossEntropy
   public var optimizer = OptimizerConfiguration()
   public var schedule = ScheduleConfiguration()
   /// Samples of one optimizer step, over all ranks.
   public var batch = 128
   /// What becomes of the last samples of an epoch when they do not fill a batch.
-  public var lastBatch = LastBatch.keep
+  public var lastBatch = Sampler.LastBatch.keep
   /// The parts of a batch whose gradients are computed in one pass; nil: chosen from the batch.
   public var shards: Int?
   /// How long the run is.
@@ -121,14 +123,3 @@ public enum RunLength: Sendable, Equatable {
   /// Optimizer steps.
   case steps(Int)
 }
-
-/// What is minimized.
-public enum LossName: String, Sendable, CaseIterable {
-  /// Of the softmax of the logits.
-  case crossEntropy
-  /// Against the one-hot label.
-  case meanSquaredError
-}
-
-/// What becomes of the last samples of an epoch when they do not fill a batch.
-public enum LastBatch: String, Sendable, CaseIterable { case keep, drop }

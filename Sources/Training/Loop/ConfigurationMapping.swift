@@ -1,5 +1,3 @@
-import Averaging
-import Datasets
 import Layers
 import Optimizers
 import TensorCore
@@ -11,37 +9,10 @@ extension RunConfiguration {
     switch model.name {
     case .mlp:
       MultilayerPerceptron(
-        widths: [inputs] + model.hidden + [classes], activation: activation, initialValue: initialValue)
+        widths: [inputs] + model.hidden + [classes], activation: model.activation, initialValue: model.initial
+      )
     }
   }
-
-  private var activation: TensorCore.Activation {
-    switch model.activation {
-    case .relu: .relu
-    case .tanh: .tanh
-    case .sigmoid: .sigmoid
-    }
-  }
-
-  private var initialValue: InitialValue {
-    switch model.initial {
-    case .pytorch: .pytorch
-    case .xavierUniform: .xavierUniform
-    case .xavierNormal: .xavierNormal
-    case .heUniform: .heUniform
-    case .heNormal: .heNormal
-    case .zeros: .zeros
-    }
-  }
-
-  package var lossFunction: Loss {
-    switch loss {
-    case .crossEntropy: .crossEntropy
-    case .meanSquaredError: .meanSquaredError
-    }
-  }
-
-  package var samplerLastBatch: Sampler.LastBatch { lastBatch == .keep ? .keep : .drop }
 
   package var averagingStrategy: AveragingStrategy {
     switch averaging.strategy {

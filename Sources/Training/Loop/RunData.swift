@@ -18,7 +18,7 @@ public struct RunData: Sendable {
         fraction: configuration.validation.fraction, .random(seed: UInt64(configuration.seed))) : nil
     // Statistics come from what is trained on, and from nothing else.
     let normalized = try images.normalized(
-      Normalization.Kind(configuration.data.normalization), training: images,
+      configuration.data.normalization, training: images,
       samples: parts?.training.indices)
     normalization = normalized.normalization
     training = parts.map { Subset(of: normalized, indices: $0.training.indices) } ?? normalized
@@ -54,16 +54,5 @@ public struct RunData: Sendable {
   var validation: (data: any Dataset, split: MetricsRecord.Split)? {
     if let heldOut { return (heldOut, .validation) }
     return test.map { ($0, .test) }
-  }
-}
-
-extension Normalization.Kind {
-  init(_ name: DataConfiguration.Normalization) {
-    self =
-      switch name {
-      case .none: .none
-      case .unit: .unit
-      case .standard: .standard
-      }
   }
 }

@@ -21,8 +21,6 @@ final class ShardComputer {
     riderOffset = objective.layout.riders.lowerBound
   }
 
-  var byteCount: Int { activations.count * MemoryLayout<Float>.stride }
-
   func compute(
     _ shard: Loader.Shard, gradients: UnsafeMutablePointer<Float>, observer: (any CompletionObserver)?
   ) throws {

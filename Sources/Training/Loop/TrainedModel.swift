@@ -27,7 +27,7 @@ public struct TrainedModel {
     let inputs = Self.inputs(of: model.file, else: first)
     let classes = model.description.classNames.count
     objective = try Objective(
-      configuration.makeModel(inputs: inputs, classes: classes), loss: configuration.lossFunction,
+      configuration.makeModel(inputs: inputs, classes: classes), loss: configuration.loss,
       inputShape: [inputs], target: .classes(classes))
     parameters = Arena(count: objective.layout.count)
     try model.read(objective.layout, into: parameters)

@@ -94,7 +94,7 @@ public final class TrainingRun {
     let data = try RunData(configuration)
     let sampler = try Sampler(
       seed: UInt64(configuration.seed), count: data.training.count, batch: configuration.batch,
-      lastBatch: configuration.samplerLastBatch)
+      lastBatch: configuration.lastBatch)
     let lastStep =
       switch configuration.length {
       case .epochs(let epochs): epochs * sampler.batchesPerEpoch
@@ -104,10 +104,10 @@ public final class TrainingRun {
     resolved.resolve(stepsInRun: lastStep, shards: shards.count)
     let classes = if case .classes(let count) = data.training.target { count } else { 0 }
     let trainer = try Trainer(
-      resolved.makeModel(inputs: data.training.inputSize, classes: classes), loss: resolved.lossFunction,
+      resolved.makeModel(inputs: data.training.inputSize, classes: classes), loss: resolved.loss,
       optimizer: resolved.makeOptimizer(stepsInRun: lastStep), data: data.training, batch: resolved.batch,
       shards: shards.count, seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
-      lastBatch: resolved.samplerLastBatch, averaging: resolved.averagingStrategy,
+      lastBatch: resolved.lastBatch, averaging: resolved.averagingStrategy,
       evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
       threads: resolved.threads, over: communicator)
     return (resolved, data, trainer, lastStep)
