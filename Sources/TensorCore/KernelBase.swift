@@ -1,0 +1,6 @@
+package protocol KernelBase {
+  associatedtype Scalar: BinaryFloatingPoint & BitwiseCopyable
+  typealias Input = UnsafePointer<Scalar>
+  typealias Output = UnsafeMutablePointer<Scalar>
+  typealias Labels = UnsafePointer<Int32>
+}
