@@ -6,23 +6,22 @@
 #define INLINE static inline __attribute__((always_inline))
 
 CLONES void lockstep_rnn_step(
-  lockstep_activation kind, const float *x, const float *bias, const float *u, float *y, size_t b, size_t n) {
-  for (size_t row = 0; row < b; row++, x += n, y += n) {
-    if (u == NULL)
-      for (size_t i = 0; i < n; i++) y[i] = x[i];
-    else {
-      INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = x[i] + u[row * n + i];
-    }
+  lockstep_activation kind, const float *x, const float *u, float *y, size_t n) {
+  if (u == NULL) {
+    lockstep_activate(kind, x, y, n);
+  } else if (kind == lockstep_activation_relu) {
+    INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = relu(x[i] + u[i]);
+  } else {
+    INDEPENDENT for (size_t i = 0; i < n; i++) y[i] = hyperbolic_tangent(x[i] + u[i]);
   }
-  lockstep_bias_activate(kind, bias, y - b * n, b, n);
 }
 
 CLONES void lockstep_rnn_step_gradient(
-  lockstep_activation kind, const float *y, const float *dy, const float *carry, float *d, size_t n) {
+  lockstep_activation kind, const float *y, const float *dy, const float *carried, float *d, size_t n) {
   if (kind == lockstep_activation_relu) {
-    INDEPENDENT for (size_t i = 0; i < n; i++) d[i] = y[i] <= 0.0f ? 0.0f : dy[i] + carry[i];
+    INDEPENDENT for (size_t i = 0; i < n; i++) d[i] = y[i] <= 0.0f ? 0.0f : dy[i] + carried[i];
   } else {
-    INDEPENDENT for (size_t i = 0; i < n; i++) d[i] = (dy[i] + carry[i]) * (1.0f - y[i] * y[i]);
+    INDEPENDENT for (size_t i = 0; i < n; i++) d[i] = (dy[i] + carried[i]) * (1.0f - y[i] * y[i]);
   }
 }
 
@@ -30,11 +29,10 @@ CLONES void lockstep_rnn_step_gradient(
 #define OR_ZERO(pointer, i) ((pointer) == NULL ? 0.0f : (pointer)[i])
 
 INLINE void lstm_row(
-  const float *x, const float *bias, const float *previous, float *gates, float *c, float *h, size_t n) {
+  const float *x, const float *previous, float *gates, float *c, float *h, size_t n) {
   INDEPENDENT for (size_t j = 0; j < n; j++) {
     float i = x[j], f = x[n + j], g = x[2 * n + j], o = x[3 * n + j];
     if (previous != NULL) i += gates[j], f += gates[n + j], g += gates[2 * n + j], o += gates[3 * n + j];
-    if (bias != NULL) i += bias[j], f += bias[n + j], g += bias[2 * n + j], o += bias[3 * n + j];
     i = sigmoid(i), f = sigmoid(f), g = hyperbolic_tangent(g), o = sigmoid(o);
     float cell = f * OR_ZERO(previous, j) + i * g;
     gates[j] = i, gates[n + j] = f, gates[2 * n + j] = g, gates[3 * n + j] = o;
@@ -44,10 +42,10 @@ INLINE void lstm_row(
 }
 
 CLONES void lockstep_lstm_step(
-  const float *x, const float *bias, const float *previous, float *gates, float *c, float *h, size_t b, size_t n) {
+  const float *x, const float *previous, float *gates, float *c, float *h, size_t b, size_t n) {
   for (size_t row = 0; row < b; row++)
     lstm_row(
-      x + row * 4 * n, bias, previous == NULL ? NULL : previous + row * n, gates + row * 4 * n, c + row * n,
+      x + row * 4 * n, previous == NULL ? NULL : previous + row * n, gates + row * 4 * n, c + row * n,
       h + row * n, n);
 }
 

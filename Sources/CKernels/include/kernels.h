@@ -53,21 +53,21 @@ void lockstep_difference(const float *prediction, const float *target, float fac
 
 // recurrent.c: one time step of b rows of n cells, after or before its matrix product. u is the product of the
 // previous state and the recurrent weight, `previous` the previous state (LSTM: cell state); both are null in the
-// first step, where the previous state is 0. bias may be null.
-// y = activation(x + u + bias); u may be y.
-void lockstep_rnn_step(
-  lockstep_activation kind, const float *x, const float *bias, const float *u, float *y, size_t b, size_t n);
-// d = (dy + carry) · activation′, told from y.
+// first step, where the previous state is 0.
+// y = activation(x + u); u may be y.
+void lockstep_rnn_step(lockstep_activation kind, const float *x, const float *u, float *y, size_t n);
+// d = (dy + carried) · activation′, told from y.
 void lockstep_rnn_step_gradient(
-  lockstep_activation kind, const float *y, const float *dy, const float *carry, float *d, size_t n);
+  lockstep_activation kind, const float *y, const float *dy, const float *carried, float *d, size_t n);
 // gates [b, 4n] hold u and become i, f, g, o; c and h are the new states.
 void lockstep_lstm_step(
-  const float *x, const float *bias, const float *previous, float *gates, float *c, float *h, size_t b, size_t n);
+  const float *x, const float *previous, float *gates, float *c, float *h, size_t b, size_t n);
 // d [b, 4n] = the gradients of the gates' sums, from dh + carried_h and carried_c, which becomes that of `previous`.
 void lockstep_lstm_step_gradient(
   const float *gates, const float *c, const float *previous, const float *dh, const float *carried_h,
   float *carried_c, float *d, size_t b, size_t n);
-// gates [b, 4n] hold u in their first 3n columns and become r, z, n and the recurrent part of n's sum.
+// gates [b, 4n] hold u in their first 3n columns and become r, z, n and the recurrent part of n's sum,
+// bias included, which may be null.
 void lockstep_gru_step(
   const float *x, const float *bias, const float *previous, float *gates, float *h, size_t b, size_t n);
 // d and du [b, 3n] = the gradients of x and of u, from dh + carried, which becomes the part of the previous

@@ -42,12 +42,13 @@ package struct RecurrentForm: Hashable, Sendable {
   package var hidden: Int
   /// Whether time runs from the last step to the first.
   package var isReversed: Bool
-  /// Whether Uh′ has a bias, b′ [G·H].
+  /// Whether b′ [G·H] is added in here, which only a GRU needs: its b′ is within a product. Others have b + b′ in x.
   package var usesBias: Bool
 
   package init(
-    cell: RecurrentCell, steps: Int, batch: Int, hidden: Int, isReversed: Bool = false, usesBias: Bool = true
+    cell: RecurrentCell, steps: Int, batch: Int, hidden: Int, isReversed: Bool = false, usesBias: Bool = false
   ) {
+    precondition(cell == .gru || !usesBias, "only a GRU adds its second bias in every step")
     self.cell = cell
     self.steps = steps
     self.batch = batch
@@ -87,15 +88,18 @@ package struct RecurrentForm: Hashable, Sendable {
   package var recurrentGradientOffset: Int { cell == .gru ? sumCount : 0 }
   /// Elements of the result.
   package var gradientCount: Int { recurrentGradientOffset + sumCount }
+  /// Elements that the forward pass needs besides: Uᵀ.
+  package var scratchCount: Int { cell.gates * hidden * hidden }
   /// Elements that the backward pass needs besides: the gradients of h and c on their way to an earlier step.
-  package var scratchCount: Int { cell == .lstm ? 2 * stepCount : stepCount }
+  package var gradientScratchCount: Int { cell == .lstm ? 2 * stepCount : stepCount }
 
   // MARK: Time
 
   /// Which step is taken at a position in the order of computation.
   package func step(at position: Int) -> Int { isReversed ? steps - 1 - position : position }
 
-  /// The steps that have a previous state, and those states: two runs of T − 1 steps. What U's gradient is made of.
+  /// The first of the T − 1 steps that have a previous state.
   package var firstStepWithPrevious: Int { isReversed ? 0 : 1 }
+  /// The first of their previous states.
   package var firstPreviousStep: Int { isReversed ? 1 : 0 }
 }

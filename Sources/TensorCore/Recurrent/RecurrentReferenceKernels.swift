@@ -3,7 +3,7 @@ import Foundation
 /// A hidden unit at a time, as the formulas say.
 extension ReferenceKernels: RecurrentKernels {
   package static func recurrent(
-    _ form: RecurrentForm, _ x: Input, weight: Input, bias: Input?, _ y: Output
+    _ form: RecurrentForm, _ x: Input, weight: Input, bias: Input?, _ y: Output, scratch: Output
   ) {
     let (n, sums) = (form.hidden, form.cell.gates * form.hidden)
     for position in 0..<form.steps {
@@ -55,7 +55,7 @@ extension ReferenceKernels: RecurrentKernels {
   ) {
     let (n, sums) = (form.hidden, form.cell.gates * form.hidden)
     let (carriedH, carriedC) = (scratch, scratch + form.stepCount)
-    scratch.update(repeating: 0, count: form.scratchCount)
+    scratch.update(repeating: 0, count: form.gradientScratchCount)
     for position in (0..<form.steps).reversed() {
       for row in 0..<form.batch {
         let at = form.step(at: position) * form.batch + row
@@ -76,6 +76,25 @@ extension ReferenceKernels: RecurrentKernels {
         }
         for unit in 0..<n {
           for sum in 0..<sums { carriedH[row * n + unit] += du[sum] * weight[sum * n + unit] }
+        }
+      }
+    }
+  }
+
+  package static func recurrentWeightGradient(
+    _ form: RecurrentForm, _ y: Input, _ dx: Input, _ dw: Output
+  ) {
+    let (n, sums) = (form.hidden, form.cell.gates * form.hidden)
+    let du = dx + form.recurrentGradientOffset
+    dw.update(repeating: 0, count: sums * n)
+    for position in 1..<max(form.steps, 1) {
+      let (step, previous) = (form.step(at: position), form.step(at: position - 1))
+      for row in 0..<form.batch {
+        for sum in 0..<sums {
+          for unit in 0..<n {
+            dw[sum * n + unit] +=
+              du[(step * form.batch + row) * sums + sum] * y[(previous * form.batch + row) * n + unit]
+          }
         }
       }
     }
