@@ -112,9 +112,15 @@ package struct Plan: Sendable {
       keepsAll: keepsActivations)
 
     var emitter = Emitter(graph: graph, slots: placement.slots)
-    for node in order { emitter.emit(node) }
-    // A tensor that several were to receive, or that is a leaf, reaches the others as a copy.
-    for destination in destinations where placement.slots[destination.node.index] != destination.slot {
+    // A tensor that several were to receive, or a part of one, reaches the others as a copy, before its memory is
+    // taken again; so does a leaf.
+    let copies = Dictionary(
+      grouping: destinations.filter { placement.slots[$0.node.index] != $0.slot }, by: \.node.index)
+    for node in order {
+      emitter.emit(node)
+      for copy in copies[node.index] ?? [] { emitter.copy(node, to: copy.slot) }
+    }
+    for destination in destinations where graph.records[destination.node.index].operation.isLeaf {
       emitter.copy(destination.node, to: destination.slot)
     }
 
