@@ -80,6 +80,7 @@ package enum Executor<Kernels: KernelSet> {
     let a = memory.address(instruction.operands.0)
     let b = memory.address(instruction.operands.1)
     let c = memory.address(instruction.operands.2)
+    let scratch = memory.activations + plan.scratchOffset
     let (count, (first, second, third)) = (instruction.count, instruction.extents)
 
     switch instruction.operation {
@@ -118,6 +119,11 @@ package enum Executor<Kernels: KernelSet> {
     case .softmax: Kernels.softmax(a, y, first, second)
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
     case .dropout(let form): Kernels.dropout(form, memory.bound(memory.key, "a key for dropout"), a, y)
+    case .recurrent(let form):
+      Kernels.recurrent(
+        form, a, weight: b, bias: form.usesBias ? UnsafePointer(c) : nil, y, scratch: scratch)
+    case .recurrentGradient(let form): Kernels.recurrentGradient(form, a, b, weight: c, y, scratch: scratch)
+    case .recurrentWeightGradient(let form): Kernels.recurrentWeightGradient(form, a, b, y)
 
     // Labels have no slot, so a gradient's next operand is the second that has one.
     case .crossEntropy(let smoothing):

@@ -53,6 +53,7 @@ extension Graph {
       return [append(.broadcast(axis: axis, count: shape(0)[axis]), [dy], shape(0))]
     case .broadcast(let axis, _): return [append(.reduceSum(axis: axis), [dy], shape(0))]
     case .softmax: return [append(.softmaxGradient, [y, dy], record.shape)]
+    case .recurrent(let form): return gradients(ofRecurrent: form, y, dy, operands)
 
     case .crossEntropy(let smoothing):
       return [append(.crossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
@@ -62,7 +63,7 @@ extension Graph {
 
     case .oneHot, .countCorrect, .countAgreeing: return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
-      .valueLossGradient:
+      .valueLossGradient, .recurrentGradient, .recurrentWeightGradient:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
   }

@@ -61,6 +61,14 @@ package enum Operation: Hashable, Sendable {
   /// y (softmax's result), dy
   case softmaxGradient
 
+  // Over all time steps of a recurrent layer: packed results, see `RecurrentForm`.
+  /// sums [steps, batch, gates · hidden], the recurrent weight, and its bias where the form uses one
+  case recurrent(RecurrentForm)
+  /// y (the packed result), the states' gradient, the recurrent weight
+  case recurrentGradient(RecurrentForm)
+  /// y (the packed result), the packed gradient of the sums
+  case recurrentWeightGradient(RecurrentForm)
+
   // Random.
   /// x
   case dropout(DropoutForm)
@@ -111,6 +119,8 @@ package enum Operation: Hashable, Sendable {
   /// Elements of scratch memory that the kernel needs while it runs.
   package var scratchCount: Int {
     switch self {
+    case .recurrent(let form): form.scratchCount
+    case .recurrentGradient(let form): form.gradientScratchCount
     default: 0
     }
   }

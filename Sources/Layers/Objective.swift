@@ -79,8 +79,12 @@ public struct Objective: Sendable {
   package func floatingPointOperationsPerSample() throws(GraphError) -> Int {
     let graph = try draft(batch: 1, isTraining: false).graph
     return graph.records.reduce(0) { sum, record in
-      guard case .matrixProduct(let transposeA, _, _) = record.operation else { return sum }
-      return sum + 2 * record.shape.count * graph.shape(of: record.operands[0])[transposeA ? 0 : 1]
+      switch record.operation {
+      case .matrixProduct(let transposeA, _, _):
+        sum + 2 * record.shape.count * graph.shape(of: record.operands[0])[transposeA ? 0 : 1]
+      case .recurrent(let form): sum + 2 * form.sumCount * form.hidden
+      default: sum
+      }
     }
   }
 

@@ -12,7 +12,7 @@ package protocol KernelBase {
 /// There are two sets: `FloatKernels`, the fast one, and `ReferenceKernels`, plain loops over any
 /// floating-point type, which tests hold the fast one to and in which gradients are checked in `Double`.
 /// Tensors are dense, the last extent varying fastest. Letters: n elements, r rows, c columns.
-package protocol KernelSet: BasicKernels, LossKernels, DropoutKernels {}
+package protocol KernelSet: BasicKernels, LossKernels, DropoutKernels, RecurrentKernels {}
 
 /// Products, element-wise arithmetic, and what moves or sums whole axes.
 package protocol BasicKernels: KernelBase {

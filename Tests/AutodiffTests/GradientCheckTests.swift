@@ -10,7 +10,7 @@ import Autodiff
 /// The operations through which gradients flow, one small graph or more for each.
 enum Differentiable: CaseIterable {
   case matrixProduct, activation, add, multiply, scale, view, slice, pad, concatenate, transpose, reduceSum,
-    broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss
+    broadcast, softmax, dropout, recurrent, crossEntropy, softCrossEntropy, valueLoss
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -27,6 +27,7 @@ enum Differentiable: CaseIterable {
     case .concatenate: self = .concatenate
     case .transpose: self = .transpose
     case .dropout: self = .dropout
+    case .recurrent: self = .recurrent
     case .softCrossEntropy: self = .softCrossEntropy
     case .reduceSum: self = .reduceSum
     case .broadcast: self = .broadcast
@@ -35,7 +36,7 @@ enum Differentiable: CaseIterable {
     case .valueLoss: self = .valueLoss
     case .input, .target, .labels, .weights, .parameter, .buffer, .constant, .oneHot, .countCorrect,
       .countAgreeing, .activationGradient, .softmaxGradient, .crossEntropyGradient,
-      .softCrossEntropyGradient, .valueLossGradient:
+      .softCrossEntropyGradient, .valueLossGradient, .recurrentGradient, .recurrentWeightGradient:
       return nil
     }
   }
@@ -117,6 +118,21 @@ enum Differentiable: CaseIterable {
     case .broadcast:
       return [0, 1, 2].map { axis in
         { graph in try graph.broadcast(graph.parameter("a", [2, 3]), axis: axis, count: 5) }
+      }
+    case .recurrent:
+      return RecurrentCell.allCases.flatMap { cell in
+        [(2, false), (4, false), (4, true)].map { steps, isReversed -> Write in
+          { graph in
+            let (x, weight) = (
+              try graph.parameter("a", [steps, 3, cell.gates * 2]),
+              try graph.parameter("b", [cell.gates * 2, 2])
+            )
+            let bias = cell == .gru ? try graph.parameter("c", [6]) : nil
+            // Half of the weight: squares of large states of relu would leave little of a difference.
+            return try graph.recurrent(
+              cell, x, weight: graph.scale(weight, by: 0.5), bias: bias, isReversed: isReversed)
+          }
+        }
       }
     case .softmax:
       return [
