@@ -30,7 +30,9 @@ extension Graph {
           ? product(b, dy, transposeB, true, shape(0)) : product(dy, b, false, !transposeB, shape(0))
       return [da, db]
 
-    case .activation(let activation): return [append(.activationGradient(activation), [y, dy], record.shape)]
+    case .activation(let activation):
+      let from = activation.gradientReadsInput ? operands[0] : y
+      return [append(.activationGradient(activation), [from, dy], record.shape)]
     case .add: return [dy, dy]
     case .multiply:
       return [

@@ -24,7 +24,7 @@ package enum Operation: Hashable, Sendable {
   // Element by element.
   /// x
   case activation(Activation)
-  /// y (the activation's result), dy
+  /// y (the activation's result) or x, as `gradientReadsInput` says; dy
   case activationGradient(Activation)
   /// a, b of one shape
   case add
