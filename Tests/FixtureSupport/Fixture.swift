@@ -13,7 +13,7 @@ package enum Fixture {
   package static func initializers() throws(FixtureError) -> InitializersFixture { try read("initializers") }
   package static func workloads() throws(FixtureError) -> WorkloadsFixture { try read("workloads") }
 
-  private static func read<Content: Decodable>(_ name: String) throws(FixtureError) -> Content {
+  static func read<Content: Decodable>(_ name: String) throws(FixtureError) -> Content {
     let file = URL(filePath: #filePath)
       .deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Fixtures/\(name).json")
