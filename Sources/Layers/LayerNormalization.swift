@@ -12,7 +12,8 @@ public struct LayerNormalization: Layer {
   public let usesBias: Bool
 
   public init(_ name: String, _ width: Int, epsilon: Double = 1e-5, usesBias: Bool = true) {
-    precondition(width > 0 && epsilon >= 0, "\(name): a normalization has a width, and an epsilon that is not negative")
+    precondition(
+      width > 0 && epsilon >= 0, "\(name): a normalization has a width, and an epsilon that is not negative")
     self.name = name
     self.width = width
     self.epsilon = epsilon
@@ -39,7 +40,8 @@ public struct RMSNormalization: Layer {
 
   /// - Parameter epsilon: PyTorch's default, the distance between 1 and the next single-precision number.
   public init(_ name: String, _ width: Int, epsilon: Double = Double(Float.ulpOfOne)) {
-    precondition(width > 0 && epsilon >= 0, "\(name): a normalization has a width, and an epsilon that is not negative")
+    precondition(
+      width > 0 && epsilon >= 0, "\(name): a normalization has a width, and an epsilon that is not negative")
     self.name = name
     self.width = width
     self.epsilon = epsilon

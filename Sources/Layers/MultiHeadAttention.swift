@@ -31,7 +31,8 @@ public struct MultiHeadAttention: Layer {
     initialValue: InitialValue? = nil
   ) {
     precondition(
-      width > 0 && heads > 0 && width % heads == 0, "\(name): \(heads) heads share a width of \(width) evenly")
+      width > 0 && heads > 0 && width % heads == 0, "\(name): \(heads) heads share a width of \(width) evenly"
+    )
     self.name = name
     self.width = width
     self.heads = heads

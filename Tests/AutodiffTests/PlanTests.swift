@@ -34,7 +34,8 @@ import Autodiff
   @Test(arguments: Activation.allCases)
   func withoutABackwardPassEveryActivationIsFused(_ activation: Activation) throws {
     var graph = Graph()
-    let product = try graph.matrixProduct(graph.input([5, 7]), graph.parameter("w", [4, 7]), transposeB: true)
+    let product = try graph.matrixProduct(
+      graph.input([5, 7]), graph.parameter("w", [4, 7]), transposeB: true)
     let y = graph.activation(activation, try graph.add(product, graph.parameter("b", [4])))
     let layout = VectorLayout([("w", [4, 7]), ("b", [4])])
     let plan = Plan.forward(graph, batch: 5, outputs: [.result(y, offset: 0)], layout: layout)
@@ -49,7 +50,7 @@ import Autodiff
         graph.input([5, 7]), graph.parameter("w", [4, 7]), transposeB: true)
       let sum = try graph.add(product, graph.parameter("b", [4]))
       let y = graph.activation(activation, sum)
-      let loss = try graph.squaredError(y, graph.target([5, 4]))
+      let loss = try graph.squaredLoss(y, graph.target([5, 4]))
       // What is asked for has a place of its own, and cannot be fused away.
       return try Plan.training(
         graph, batch: 5, loss: loss,
@@ -81,7 +82,7 @@ import Autodiff
     let y = graph.activation(.sigmoid, sum)
     // The product and the sum are read a second time.
     let total = try graph.add(graph.add(graph.multiply(product, y), sum), product)
-    let loss = try graph.squaredError(total, graph.target([5, 4]))
+    let loss = try graph.squaredLoss(total, graph.target([5, 4]))
     let machine: Machine<Doubles> = machine(
       try Plan.training(graph, batch: 5, loss: loss, outputs: [.result(total, offset: 0)]), batch: 5)
     machine.targets = Draw(4).values(20)
@@ -163,7 +164,7 @@ import Autodiff
     var graph = Graph()
     let hidden = graph.activation(
       .tanh, try graph.matrixProduct(graph.input([5, 7]), graph.parameter("w", [7, 4])))
-    let loss = try graph.squaredError(hidden, graph.target([5, 4]))
+    let loss = try graph.squaredLoss(hidden, graph.target([5, 4]))
     let plan = try Plan.training(graph, batch: 5, loss: loss, outputs: [], keepsActivations: true)
     let machine: Machine<Doubles> = machine(plan, batch: 5)
     machine.targets = Draw(4).values(20)
@@ -186,7 +187,7 @@ import Autodiff
       let second = shared ? first : try graph.parameter("second", [7, 7])
       let hidden = graph.activation(.tanh, try graph.matrixProduct(graph.input([5, 7]), first))
       let y = try graph.matrixProduct(hidden, second, transposeB: true)
-      let loss = try graph.squaredError(y, graph.target([5, 7]))
+      let loss = try graph.squaredLoss(y, graph.target([5, 7]))
       let machine: Machine<Doubles> = machine(
         try Plan.training(graph, batch: 5, loss: loss, outputs: []), batch: 5)
       machine.targets = Draw(4).values(35)
@@ -207,7 +208,7 @@ import Autodiff
     var graph = Graph()
     let flat = try graph.parameter("w", [28])
     let y = try graph.matrixProduct(graph.input([5, 7]), graph.reshape(flat, [7, 4]))
-    let loss = try graph.squaredError(y, graph.target([5, 4]))
+    let loss = try graph.squaredLoss(y, graph.target([5, 4]))
     let machine: Machine<Doubles> = machine(
       try Plan.training(graph, batch: 5, loss: loss, outputs: []), batch: 5)
     machine.targets = Draw(4).values(20)

@@ -96,7 +96,8 @@ import Autodiff
 
   private func compare<Kernels>(_ machine: Machine<Kernels>, _ test: Case, tolerance: Double) {
     check(
-      "\(test), output", Array(machine.results.buffer.prefix(test.output.values.count)), test.output, tolerance)
+      "\(test), output", Array(machine.results.buffer.prefix(test.output.values.count)), test.output,
+      tolerance)
     for (name, expected) in test.gradients {
       check("\(test), \(name)", machine.gradient(fullName(name, test)), expected, tolerance)
     }
@@ -141,7 +142,8 @@ import Autodiff
     let shapes = Dictionary(uniqueKeysWithValues: graph.parameters.map { ($0.name, $0.shape.dimensions) })
     #expect(shapes == test.inputs.mapValues(\.shape))
     let machine = Machine<Kernels>(
-      try Plan.training(graph, batch: test.indices.shape[0], loss: loss, outputs: [.result(logits, offset: 0)]))
+      try Plan.training(
+        graph, batch: test.indices.shape[0], loss: loss, outputs: [.result(logits, offset: 0)]))
     for (name, tensor) in test.inputs { machine.set(name, tensor.values.map { Kernels.Scalar($0) }) }
     machine.inputs = test.indices.values.map { Kernels.Scalar($0) }
     machine.labels = test.labels.map(Int32.init)

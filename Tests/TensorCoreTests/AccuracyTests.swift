@@ -51,7 +51,8 @@ import Testing
     #expect(fast(.tanh, [0, -0.0, 1e-30]) == [0, 0, 1e-30])
     #expect(fast(.relu, [1e30, -1e30, 0, -0.0, .infinity, -.infinity]) == [1e30, 0, 0, 0, .infinity, 0])
     #expect(fast(.sigmoid, [0]) == [0.5])
-    #expect(fast(.leakyReLU, [1e30, -100, 0, .infinity, -.infinity]) == [1e30, -1, 0, .infinity, -.infinity])
+    #expect(
+      fast(.leakyReLU, [1e30, -100, 0, .infinity, -.infinity]) == [1e30, -1, 0, .infinity, -.infinity])
     for activation in [Activation.gelu, .geluTanh, .silu] {
       #expect(fast(activation, [0, 90, 1e30, .infinity]) == [0, 90, 1e30, .infinity], "\(activation)")
       // What is followed no longer is tiny.
@@ -77,10 +78,12 @@ import Testing
       let values = fast(activation, moderate)
       let middle = moderate.indices.filter { abs(moderate[$0]) < 2 }
       #expect(
-        relativeError(middle.map { values[$0] }, middle.map { function(Double(moderate[$0])) }) < 12 * rounding,
+        relativeError(middle.map { values[$0] }, middle.map { function(Double(moderate[$0])) }) < 12
+          * rounding,
         "\(activation)")
       for (x, value) in zip(moderate, values) {
-        #expect(abs(Double(value) - function(Double(x))) <= 6 * rounding * Double(abs(x)), "\(activation)(\(x))")
+        #expect(
+          abs(Double(value) - function(Double(x))) <= 6 * rounding * Double(abs(x)), "\(activation)(\(x))")
       }
       let reference: [Double] = result(moderate.count) {
         ReferenceKernels<Double>.activate(activation, moderate.doubles, $0, moderate.count)
@@ -112,10 +115,18 @@ import Testing
       }
       let soft: [Float] = result(n) { FloatKernels.softmax(x, $0, 1, n) }
       #expect(soft.allSatisfy { $0.isNaN })
-      #expect(FloatKernels.crossEntropy(x, [0], 1, n).isNaN)
-      let gradient: [Float] = result(n) { FloatKernels.crossEntropyGradient(x, [0], 1, $0, 1, n) }
+      let entropy: [Float] = result(1) { FloatKernels.crossEntropy(x, [0], smoothing: 0, $0, 1, n) }
+      #expect(entropy[0].isNaN)
+      let gradient: [Float] = result(n) {
+        FloatKernels.crossEntropyGradient(x, [0], smoothing: 0, [1], $0, 1, n)
+      }
       #expect(gradient.allSatisfy { $0.isNaN })
-      #expect(FloatKernels.squaredError(x, [Float](repeating: 0, count: n), 1, n).isNaN)
+      for kind in ValueLoss.all {
+        let loss: [Float] = result(1) {
+          FloatKernels.valueLoss(kind, x, [Float](repeating: 0, count: n), $0, 1, n)
+        }
+        #expect(loss[0].isNaN, "\(kind)")
+      }
     }
   }
 

@@ -18,7 +18,9 @@ import Testing
     let (weight, bias, dy) = (draw.values(c), draw.values(c), draw.values(r * c))
     for bias in [bias, nil] {
       let y: [Float] = result(r * c) { Fast.normalize(form, x, weight, bias, $0) }
-      let exact: [Double] = result(r * c) { Exact.normalize(form, x.doubles, weight.doubles, bias?.doubles, $0) }
+      let exact: [Double] = result(r * c) {
+        Exact.normalize(form, x.doubles, weight.doubles, bias?.doubles, $0)
+      }
       close(y, exact, spread(form, x))
     }
     let dx: [Float] = result(r * c) { Fast.normalizeInputGradient(form, x, weight, dy, $0) }

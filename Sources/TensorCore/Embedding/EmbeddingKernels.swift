@@ -17,11 +17,7 @@ package struct EmbeddingForm: Hashable, Sendable {
 
 /// Embedding. Indices are whole numbers kept as floats, [rows]; those outside 0..<vocabulary are the data set's
 /// to refuse: the kernels trust them in release builds.
-package protocol EmbeddingKernels {
-  associatedtype Scalar: BinaryFloatingPoint & BitwiseCopyable
-  typealias Input = UnsafePointer<Scalar>
-  typealias Output = UnsafeMutablePointer<Scalar>
-
+package protocol EmbeddingKernels: KernelBase {
   /// y[r, width] = table[indices[r], width]
   static func embedding(_ form: EmbeddingForm, _ indices: Input, _ table: Input, _ y: Output)
   /// dtable[v, width] = Σ dy[r, width] over the rows with indices[r] = v, in their order.

@@ -1,11 +1,7 @@
 import CKernels
 
 /// Layer and RMS normalization over the last axis. The backward kernels tell means and variances from x anew.
-package protocol NormalizationKernels {
-  associatedtype Scalar: BinaryFloatingPoint & BitwiseCopyable
-  typealias Input = UnsafePointer<Scalar>
-  typealias Output = UnsafeMutablePointer<Scalar>
-
+package protocol NormalizationKernels: KernelBase {
   /// y = (x − mean)/√(variance + epsilon) · weight + bias; x, y [rows, columns], weight, bias [columns]. The
   /// variance is the biased one. Without centering there is no mean: Σ x²/columns takes the variance's place.
   static func normalize(_ form: NormalizationForm, _ x: Input, _ weight: Input, _ bias: Input?, _ y: Output)
