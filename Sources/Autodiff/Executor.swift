@@ -118,6 +118,20 @@ package enum Executor<Kernels: KernelSet> {
     case .oneHot: Kernels.oneHot(memory.bound(memory.labels, "labels"), y, first, second)
     case .softmax: Kernels.softmax(a, y, first, second)
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
+    case .normalization(let form):
+      Kernels.normalize(form, a, b, form.hasBias ? UnsafePointer(c) : nil, y)
+    case .normalizationInputGradient(let form): Kernels.normalizeInputGradient(form, a, c, b, y)
+    case .normalizationWeightGradient(let form): Kernels.normalizeWeightGradient(form, a, b, y)
+    case .differs(let value): Kernels.differs(a, from: Scalar(value), y, count)
+    case .embedding(let form): Kernels.embedding(form, a, b, y)
+    case .embeddingGradient(let form): Kernels.embeddingGradient(form, a, b, y)
+    case .attention(let form):
+      Kernels.attention(
+        form, a, form.hasMask ? UnsafePointer(b) : nil, y, scratch: memory.activations + plan.scratchOffset)
+    case .attentionGradient(let form):
+      Kernels.attentionGradient(
+        form, a, form.hasMask ? UnsafePointer(c) : nil, b, y, scratch: memory.activations + plan.scratchOffset
+      )
     case .dropout(let form): Kernels.dropout(form, memory.bound(memory.key, "a key for dropout"), a, y)
     case .recurrent(let form):
       Kernels.recurrent(

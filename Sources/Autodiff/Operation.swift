@@ -28,7 +28,7 @@ package enum Operation: Hashable, Sendable {
   // Element by element.
   /// x
   case activation(Activation)
-  /// y (the activation's result), dy
+  /// y (the activation's result) or x, as `gradientReadsInput` says; dy
   case activationGradient(Activation)
   /// a, b of one shape
   case add
@@ -55,11 +55,30 @@ package enum Operation: Hashable, Sendable {
   /// labels
   case oneHot(classes: Int)
 
+  /// x; 1 where it is not this value, elsewhere 0
+  case differs(from: Double)
+
   // Over the last axis.
   /// x
   case softmax
   /// y (softmax's result), dy
   case softmaxGradient
+  /// x, weight, bias where the form says so
+  case normalization(NormalizationForm)
+  /// x, dy, weight
+  case normalizationInputGradient(NormalizationForm)
+  /// x, dy
+  case normalizationWeightGradient(NormalizationForm)
+
+  // Sequences.
+  /// tokens, table
+  case embedding(EmbeddingForm)
+  /// tokens, dy
+  case embeddingGradient(EmbeddingForm)
+  /// packed queries, keys and values; mask where the form says so
+  case attention(AttentionForm)
+  /// packed queries, keys and values; dy; mask where the form says so
+  case attentionGradient(AttentionForm)
 
   // Over all time steps of a recurrent layer: packed results, see `RecurrentForm`.
   /// sums [steps, batch, gates · hidden], the recurrent weight, and its bias where the form uses one
@@ -111,7 +130,9 @@ package enum Operation: Hashable, Sendable {
   package var overwritableOperands: Int {
     switch self {
     case .activation, .scale, .dropout, .crossEntropyGradient, .softCrossEntropyGradient: 1
-    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .valueLossGradient: 2
+    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .normalizationInputGradient,
+      .valueLossGradient:
+      2
     default: 0
     }
   }
@@ -121,6 +142,8 @@ package enum Operation: Hashable, Sendable {
     switch self {
     case .recurrent(let form): form.scratchCount
     case .recurrentGradient(let form): form.gradientScratchCount
+    case .attention(let form): form.scratchCount
+    case .attentionGradient(let form): form.gradientScratchCount
     default: 0
     }
   }

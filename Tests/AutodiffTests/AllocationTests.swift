@@ -30,11 +30,23 @@ import Autodiff
     let objective = try Objective(
       MultilayerPerceptron(widths: [784, 128, 10], activation: activation), loss: loss, inputShape: [784],
       target: .classes(10))
-    let machine = Machine<FloatKernels>(try objective.trainingPlan(batch: 64))
+    try expectNoAllocations(objective, batch: 64)
+  }
+
+  @Test func aTrainingPassOfATransformerAllocatesNothingOfItsOwn() throws {
+    ComputeLibrary.setThreads(1)
+    let model = GPT(vocabulary: 10, context: 20, width: 32, layers: 2, heads: 4, paddingToken: 9)
+    try expectNoAllocations(
+      Objective(model, loss: .crossEntropy, inputShape: [20], target: .classes(10, perSample: 20)), batch: 8)
+  }
+
+  private func expectNoAllocations(_ objective: Objective, batch: Int) throws {
+    let machine = Machine<FloatKernels>(try objective.trainingPlan(batch: batch))
     machine.setAll(seed: 1, scale: 0.05)
     // Room for the largest operand of the products below.
     let operand = Arena<Float>(count: 784 * 128)
-    let (inputs, labels) = (Arena<Float>(count: 64 * 784), Draw(3).labels(64, classes: 10))
+    let inputs = Arena<Float>(count: batch * objective.inputShape.count)
+    let labels = Draw(3).labels(batch * objective.target.labelsPerSample, classes: 10)
     labels.withUnsafeBufferPointer { labels in
       let memory = machine.bindings(inputs.base, nil, labels.baseAddress)
       var seen = 0

@@ -12,6 +12,10 @@ typedef enum {
   lockstep_activation_sigmoid = 1,
   lockstep_activation_tanh = 2,
   lockstep_activation_relu = 3,
+  lockstep_activation_leaky_relu = 4,
+  lockstep_activation_gelu = 5,
+  lockstep_activation_gelu_tanh = 6,
+  lockstep_activation_silu = 7,
 } lockstep_activation;
 
 // elementwise.c
@@ -27,8 +31,8 @@ double lockstep_sum_of_squares(const float *x, float factor, size_t n);
 void lockstep_activate(lockstep_activation kind, const float *x, float *y, size_t n);
 // y[r, c] = activation(x[r, c] + bias[c]); bias may be null.
 void lockstep_bias_activate(lockstep_activation kind, const float *bias, float *y, size_t r, size_t c);
-// dx = dy · activation′, told from the activation's output y.
-void lockstep_activation_gradient(lockstep_activation kind, const float *y, const float *dy, float *dx, size_t n);
+// dx = dy · activation′, told from the activation's output, for GELU and SiLU from its input.
+void lockstep_activation_gradient(lockstep_activation kind, const float *from, const float *dy, float *dx, size_t n);
 
 // reductions.c
 // y[o, i] = Σ_a x[o, a, i]
