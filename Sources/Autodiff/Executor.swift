@@ -56,7 +56,7 @@ package enum Executor<Kernels: KernelSet> {
     clear(plan, memory)
     try plan.instructions.withUnsafeBufferPointer { instructions in
       for index in instructions.indices {
-        execute(instructions[index], memory)
+        execute(instructions[index], memory, plan, index)
         try afterInstruction(instructions[index].completedPrefix)
       }
     }
@@ -67,7 +67,10 @@ package enum Executor<Kernels: KernelSet> {
     memory.riders[Rider.samples.rawValue] = Scalar(plan.batch)
   }
 
-  package static func execute(_ instruction: Instruction, _ memory: Bindings<Scalar>) {
+  package static func execute(
+    _ instruction: Instruction, _ memory: Bindings<Scalar>, _ plan: Plan, _ index: Int
+  ) {
+    let primitive = plan.primitives.slots + index
     let y = memory.address(instruction.result)
     let a = memory.address(instruction.operands.0)
     let b = memory.address(instruction.operands.1)
@@ -96,6 +99,14 @@ package enum Executor<Kernels: KernelSet> {
     case .reduceSum: Kernels.reduceSum(a, y, outer: first, axis: second, inner: third)
     case .broadcast: Kernels.broadcast(a, y, outer: first, axis: second, inner: third)
     case .oneHot: Kernels.oneHot(memory.bound(memory.labels, "labels"), y, first, second)
+    case .convolution(let form): Kernels.convolution(form, a, b, c, y, primitive: primitive)
+    case .convolutionInputGradient(let form):
+      Kernels.convolutionInputGradient(form, a, b, y, primitive: primitive)
+    case .convolutionWeightGradient(let form):
+      Kernels.convolutionWeightGradient(form, a, b, y, primitive: primitive)
+    case .addToChannels(let form): Kernels.addToChannels(form, a, b, y)
+    case .sumOfChannels(let form): Kernels.sumOfChannels(form, a, y)
+    case .reorder(let form): Kernels.reorder(form, a, y, primitive: primitive)
     case .softmax: Kernels.softmax(a, y, first, second)
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
     case .crossEntropy:

@@ -44,11 +44,27 @@ extension Graph {
     case .broadcast(let axis, _): return [append(.reduceSum(axis: axis), [dy], shape(0))]
     case .softmax: return [append(.softmaxGradient, [y, dy], record.shape)]
 
+    case .convolution(let form):
+      precondition(!form.addsBias && !form.appliesReLU, "convolutions are fused after differentiation")
+      let dweight =
+        wanted[1] ? append(.convolutionWeightGradient(form), [operands[0], dy], shape(1)) : nil
+      let dx = wanted[0] ? append(.convolutionInputGradient(form), [dy, operands[1]], shape(0)) : nil
+      return [dx, dweight]
+    // The transposed convolution: x and y have changed places.
+    case .convolutionInputGradient(let form):
+      let dweight =
+        wanted[1] ? append(.convolutionWeightGradient(form), [dy, operands[0]], shape(1)) : nil
+      let dx = wanted[0] ? append(.convolution(form), [dy, operands[1]], shape(0)) : nil
+      return [dx, dweight]
+    case .addToChannels(let form):
+      return [dy, wanted[1] ? append(.sumOfChannels(form), [dy], shape(1)) : nil]
+
     case .crossEntropy: return [append(.crossEntropyGradient, operands + [dy], shape(0)), nil]
     case .squaredError: return [append(.squaredErrorGradient, operands + [dy], shape(0)), nil]
 
     case .oneHot, .countCorrect: return operands.map { _ in nil }
-    case .activationGradient, .softmaxGradient, .crossEntropyGradient, .squaredErrorGradient:
+    case .convolutionWeightGradient, .sumOfChannels, .reorder, .activationGradient, .softmaxGradient,
+      .crossEntropyGradient, .squaredErrorGradient:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
   }

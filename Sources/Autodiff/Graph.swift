@@ -74,6 +74,14 @@ public struct Graph: Sendable {
   /// The class of each sample, [batch].
   public mutating func labels(batch: Int) -> Node { append(.labels, [], [batch]) }
 
+  /// Takes over nodes that were written anew.
+  ///
+  /// - Parameter numbers: by a node's old number its new one.
+  mutating func replaceRecords(_ new: [Record], numbers: [Node]) {
+    records = new
+    parameterNodes = parameterNodes.map { numbers[$0.index] }
+  }
+
   package func node(ofParameter index: Int) -> Node { parameterNodes[index] }
 
   package mutating func append(_ operation: Operation, _ operands: [Node], _ shape: Shape) -> Node {

@@ -43,6 +43,20 @@ package enum Operation: Hashable, Sendable {
   /// labels
   case oneHot(classes: Int)
 
+  // Images: [batch, channels, height, width].
+  /// x, weight, and a bias [channels] where the form adds one
+  case convolution(ConvolutionForm)
+  /// dy, weight; also the transposed convolution
+  case convolutionInputGradient(ConvolutionForm)
+  /// x, dy
+  case convolutionWeightGradient(ConvolutionForm)
+  /// x, bias [channels]
+  case addToChannels(ImageForm)
+  /// x: a sum a channel
+  case sumOfChannels(ImageForm)
+  /// x; the same images in another layout
+  case reorder(ReorderForm)
+
   // Over the last axis.
   /// x
   case softmax
@@ -80,7 +94,8 @@ package enum Operation: Hashable, Sendable {
   /// its result, so that the result may take an operand's place.
   package var mayOverwriteOperands: Bool {
     switch self {
-    case .activation, .activationGradient, .add, .multiply, .scale, .softmax, .softmaxGradient,
+    case .activation, .activationGradient, .add, .addToChannels, .multiply, .scale, .softmax,
+      .softmaxGradient,
       .crossEntropyGradient, .squaredErrorGradient:
       true
     default: false

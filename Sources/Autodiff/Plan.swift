@@ -27,6 +27,8 @@ package struct Plan: Sendable {
   package let batch: Int
   /// The room that activations need, in elements.
   package let activationCount: Int
+  /// What instructions keep from run to run, a place for each; one thread at a time runs a plan.
+  package let primitives: PrimitiveTable
   package let resultCount: Int
   /// The slots of the graph's nodes, for inspection with `keepsActivations`.
   package let slots: [Slot?]
@@ -82,7 +84,9 @@ package struct Plan: Sendable {
     var graph = source
     let wanted = gradients + outputs.map(\.node)
     if gradients.isEmpty { graph.fuse(outputs: wanted) }
-    let order = graph.order(outputs: wanted)
+    let numbers = graph.layOut(outputs: wanted)
+    let gradients = gradients.map { numbers[$0.index] }
+    let order = graph.order(outputs: wanted.map { numbers[$0.index] })
 
     let parameterSlots = graph.parameters.map { parameter -> Slot in
       guard let entry = layout.entries.first(where: { $0.name == parameter.name }) else {
@@ -91,7 +95,7 @@ package struct Plan: Sendable {
       return Slot(.parameters, entry.offset)
     }
     var destinations = zip(parameterSlots, gradients).map { (node: $1, slot: Slot(.gradients, $0.offset)) }
-    destinations += outputs.map { ($0.node, $0.slot) }
+    destinations += outputs.map { (numbers[$0.node.index], $0.slot) }
     let placement = Placement(
       graph, order: order, parameters: parameterSlots, outputs: destinations, keepsAll: keepsActivations)
 
@@ -106,8 +110,9 @@ package struct Plan: Sendable {
     self.layout = layout
     self.batch = batch
     activationCount = placement.activationCount
-    resultCount = outputs.reduce(0) { $0 + $1.resultCount(graph) }
-    slots = placement.slots
+    primitives = PrimitiveTable(count: instructions.count)
+    resultCount = outputs.reduce(0) { $0 + $1.resultCount(source) }
+    slots = numbers.map { placement.slots[$0.index] }
   }
 }
 

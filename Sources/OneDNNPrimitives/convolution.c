@@ -13,6 +13,8 @@ typedef struct {
   // Two operands, the bias where there is one, the result.
   argument arguments[4];
   int count;
+  // In bytes.
+  size_t scratch;
   char kernel[64];
 } convolution;
 
@@ -109,6 +111,10 @@ static dnnl_status_t describe(
     .padding = {f->padding_height, f->padding_width},
   };
   dnnl_status_t status = describe_with(result, kind, &c, f->applies_relu);
+  if (status != dnnl_success && f->winograd) {
+    c.algorithm = dnnl_convolution_direct;
+    status = describe_with(result, kind, &c, f->applies_relu);
+  }
   if (status == dnnl_success && !is_slow(kernel_name(*result))) return status;
   c.x = view(&l->any_x);
   c.y = view(&l->any_y);
@@ -128,29 +134,30 @@ static dnnl_status_t make_arguments(
   convolution *c, lockstep_convolution_kind kind, const lockstep_convolution *f, const layouts *l,
   const_dnnl_primitive_desc_t d) {
   argument *a = c->arguments;
+  size_t *total = &c->scratch;
   layout_view x = view(&l->x), weight = view(&l->weight), bias = view(&l->bias), y = view(&l->y);
 #define INNER(tensor) dnnl_primitive_desc_query_md(d, dnnl_query_##tensor##_md, 0)
   dnnl_status_t status = dnnl_success;
   switch (kind) {
     case lockstep_convolution_forward:
       c->count = f->adds_bias ? 4 : 3;
-      status = make_argument(&a[0], DNNL_ARG_SRC, x, INNER(src), false);
-      if (status == dnnl_success) status = make_argument(&a[1], DNNL_ARG_WEIGHTS, weight, INNER(weights), false);
-      if (status == dnnl_success && f->adds_bias) status = make_argument(&a[2], DNNL_ARG_BIAS, bias, bias, false);
-      if (status == dnnl_success) status = make_argument(&a[c->count - 1], DNNL_ARG_DST, y, INNER(dst), true);
+      status = make_argument(&a[0], DNNL_ARG_SRC, x, INNER(src), false, total);
+      if (status == dnnl_success) status = make_argument(&a[1], DNNL_ARG_WEIGHTS, weight, INNER(weights), false, total);
+      if (status == dnnl_success && f->adds_bias) status = make_argument(&a[2], DNNL_ARG_BIAS, bias, bias, false, total);
+      if (status == dnnl_success) status = make_argument(&a[c->count - 1], DNNL_ARG_DST, y, INNER(dst), true, total);
       break;
     case lockstep_convolution_input_gradient:
       c->count = 3;
-      status = make_argument(&a[0], DNNL_ARG_DIFF_DST, y, INNER(diff_dst), false);
-      if (status == dnnl_success) status = make_argument(&a[1], DNNL_ARG_WEIGHTS, weight, INNER(weights), false);
-      if (status == dnnl_success) status = make_argument(&a[2], DNNL_ARG_DIFF_SRC, x, INNER(diff_src), true);
+      status = make_argument(&a[0], DNNL_ARG_DIFF_DST, y, INNER(diff_dst), false, total);
+      if (status == dnnl_success) status = make_argument(&a[1], DNNL_ARG_WEIGHTS, weight, INNER(weights), false, total);
+      if (status == dnnl_success) status = make_argument(&a[2], DNNL_ARG_DIFF_SRC, x, INNER(diff_src), true, total);
       break;
     case lockstep_convolution_weight_gradient:
       c->count = 3;
-      status = make_argument(&a[0], DNNL_ARG_SRC, x, INNER(src), false);
-      if (status == dnnl_success) status = make_argument(&a[1], DNNL_ARG_DIFF_DST, y, INNER(diff_dst), false);
+      status = make_argument(&a[0], DNNL_ARG_SRC, x, INNER(src), false, total);
+      if (status == dnnl_success) status = make_argument(&a[1], DNNL_ARG_DIFF_DST, y, INNER(diff_dst), false, total);
       if (status == dnnl_success)
-        status = make_argument(&a[2], DNNL_ARG_DIFF_WEIGHTS, weight, INNER(diff_weights), true);
+        status = make_argument(&a[2], DNNL_ARG_DIFF_WEIGHTS, weight, INNER(diff_weights), true, total);
       break;
   }
 #undef INNER
@@ -173,7 +180,7 @@ lockstep_primitive *lockstep_convolution_create(
     strncpy(c->kernel, kernel_name(description), sizeof c->kernel - 1);
     result = make_arguments(c, kind, form, &l, description);
     if (result == dnnl_success)
-      result = make_step(&c->main, description);
+      result = make_step(&c->main, description, &c->scratch);
     else
       dnnl_primitive_desc_destroy(description);
   }
@@ -190,18 +197,23 @@ int lockstep_convolution_run(
   const void *given[4] = {first, second, bias, NULL};
   const int last = c->count - 1;
   given[last] = result;
+  char *scratch = thread_scratch(c->scratch);
+  if (scratch == NULL) return dnnl_out_of_memory;
   dnnl_exec_arg_t used[4];
   for (int i = 0; i < c->count; i++) {
     argument *a = &c->arguments[i];
     dnnl_status_t status = dnnl_memory_set_data_handle(a->given, (void *)given[i]);
-    if (status == dnnl_success && i != last && a->inner != NULL)
-      status = run_reorder(&a->reorder, c->stream, a->given, a->inner);
+    if (status == dnnl_success) status = lend_argument(a, scratch);
+    if (status == dnnl_success && i != last && a->inner.memory != NULL)
+      status = run_reorder(&a->reorder, c->stream, a->given, a->inner.memory);
     if (status != dnnl_success) return status;
     used[i] = (dnnl_exec_arg_t){a->role, used_memory(a)};
   }
-  dnnl_status_t status = run_step(&c->main, c->stream, c->count, used);
+  dnnl_status_t status = lend(&c->main.scratchpad, scratch);
+  if (status == dnnl_success) status = run_step(&c->main, c->stream, c->count, used);
   const argument *y = &c->arguments[last];
-  if (status == dnnl_success && y->inner != NULL) status = run_reorder(&y->reorder, c->stream, y->inner, y->given);
+  if (status == dnnl_success && y->inner.memory != NULL)
+    status = run_reorder(&y->reorder, c->stream, y->inner.memory, y->given);
   return status == dnnl_success ? dnnl_stream_wait(c->stream) : status;
 }
 

@@ -9,6 +9,8 @@ typedef struct {
   dnnl_stream_t stream;
   step main;
   dnnl_memory_t from, to;
+  // In bytes.
+  size_t scratch;
 } reorder;
 
 static void destroy(lockstep_primitive *primitive) {
@@ -35,7 +37,7 @@ lockstep_primitive *lockstep_reorder_create(
   if (result == dnnl_success) result = make_layout(&to, 4, extents, image_tag(to_block));
   if (result == dnnl_success) result = dnnl_memory_create(&r->from, view(&from), engine, DNNL_MEMORY_NONE);
   if (result == dnnl_success) result = dnnl_memory_create(&r->to, view(&to), engine, DNNL_MEMORY_NONE);
-  if (result == dnnl_success) result = make_reorder(&r->main, view(&from), view(&to));
+  if (result == dnnl_success) result = make_reorder(&r->main, view(&from), view(&to), &r->scratch);
   release_layout(&from);
   release_layout(&to);
   *status = result;
@@ -48,6 +50,9 @@ int lockstep_reorder_run(lockstep_primitive *primitive, const float *x, float *y
   reorder *r = (reorder *)primitive;
   dnnl_status_t status = dnnl_memory_set_data_handle(r->from, (void *)x);
   if (status == dnnl_success) status = dnnl_memory_set_data_handle(r->to, y);
+  char *scratch = thread_scratch(r->scratch);
+  if (scratch == NULL) return dnnl_out_of_memory;
+  if (status == dnnl_success) status = lend(&r->main.scratchpad, scratch);
   if (status == dnnl_success) status = run_reorder(&r->main, r->stream, r->from, r->to);
   return status == dnnl_success ? dnnl_stream_wait(r->stream) : status;
 }

@@ -10,7 +10,7 @@ import Autodiff
 /// The operations through which gradients flow, one small graph or more for each.
 enum Differentiable: CaseIterable {
   case matrixProduct, activation, add, multiply, scale, reshape, reduceSum, broadcast, softmax, crossEntropy,
-    squaredError
+    squaredError, convolution, transposedConvolution, addToChannels
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -27,7 +27,12 @@ enum Differentiable: CaseIterable {
     case .softmax: self = .softmax
     case .crossEntropy: self = .crossEntropy
     case .squaredError: self = .squaredError
+    case .convolution: self = .convolution
+    case .convolutionInputGradient: self = .transposedConvolution
+    case .addToChannels: self = .addToChannels
     case .input, .target, .labels, .parameter, .constant, .oneHot, .countCorrect, .activationGradient,
+      .convolutionWeightGradient,
+      .sumOfChannels, .reorder,
       .softmaxGradient, .crossEntropyGradient, .squaredErrorGradient:
       return nil
     }
@@ -85,6 +90,51 @@ enum Differentiable: CaseIterable {
       ]
     case .crossEntropy:
       return [{ graph in try graph.crossEntropy(graph.parameter("a", [6, 5]), graph.labels(batch: 6)) }]
+    case .convolution:
+      return [
+        { graph in
+          try graph.convolution(
+            graph.parameter("x", [2, 3, 5, 4]), graph.parameter("weight", [4, 3, 3, 2]),
+            stride: .init(height: 2, width: 1), padding: 1)
+        },
+        { graph in
+          try graph.convolution(
+            graph.parameter("x", [1, 4, 6, 5]), graph.parameter("weight", [6, 2, 2, 3]),
+            dilation: .init(height: 3, width: 2), groups: 2)
+        },
+        // Channels in blocks between the two, a sum of two layouts, and a bias and ReLU that are fused.
+        { graph in
+          let x = try graph.parameter("x", [1, 16, 4, 3])
+          let y = try graph.convolution(
+            x, graph.parameter("first", [16, 16, 3, 3]), bias: graph.parameter("bias", [16]), padding: 1)
+          let z = try graph.convolution(
+            graph.activation(.relu, y), graph.parameter("second", [16, 1, 3, 3]), padding: 1, groups: 16)
+          return graph.scale(try graph.add(z, x), by: 0.1)
+        },
+      ]
+    case .transposedConvolution:
+      return [
+        { graph in
+          try graph.transposedConvolution(
+            graph.parameter("x", [2, 3, 3, 4]), graph.parameter("weight", [3, 2, 3, 2]),
+            stride: .init(height: 2, width: 3), padding: .init(height: 1, width: 0),
+            outputPadding: .init(height: 1, width: 2))
+        },
+        { graph in
+          let small = try graph.transposedConvolution(
+            graph.parameter("x", [1, 16, 2, 2]), graph.parameter("weight", [16, 1, 2, 2]), stride: 2,
+            groups: 16)
+          return try graph.convolution(small, graph.parameter("reduce", [2, 16, 1, 1]))
+        },
+      ]
+    case .addToChannels:
+      return [
+        { graph in
+          try graph.transposedConvolution(
+            graph.parameter("x", [2, 3, 2, 3]), graph.parameter("weight", [3, 4, 2, 2]),
+            bias: graph.parameter("bias", [4]), groups: 1)
+        }
+      ]
     case .squaredError:
       return [
         { graph in try graph.squaredError(graph.parameter("a", [6, 5]), graph.input([6, 5])) },

@@ -31,6 +31,8 @@ let convolutionForms: [ConvolutionForm] = [
     batch: 2, inputChannels: 6, outputChannels: 12, groups: 6, input: 5, kernel: 3, stride: 2, padding: 1),
   .init(batch: 2, inputChannels: 32, outputChannels: 32, groups: 2, input: 5, kernel: 3, padding: 1),
   .init(batch: 2, inputChannels: 16, outputChannels: 32, groups: 4, input: 5, kernel: 3, dilation: 2),
+  // Large enough for Winograd's algorithm in all directions.
+  .init(batch: 1, inputChannels: 32, outputChannels: 32, input: 4, kernel: 3, padding: 1),
   // The last rows and columns reach nothing.
   .init(batch: 1, inputChannels: 16, outputChannels: 16, input: 8, kernel: 2, stride: 3),
 ]

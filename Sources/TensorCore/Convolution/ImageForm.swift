@@ -17,6 +17,15 @@ package struct ImageForm: Hashable, Sendable {
     self.block = block
   }
 
+  /// Plain images of a shape [batch, channels, height, width].
+  package init(_ shape: Shape) {
+    precondition(shape.rank == 4, "\(shape) is not that of images")
+    self.init(batch: shape[0], channels: shape[1], size: Size2D(height: shape[2], width: shape[3]))
+  }
+
+  /// [batch, channels, height, width], whatever the layout.
+  package var shape: Shape { [batch, channels, size.height, size.width] }
+
   package var count: Int { batch * channels * size.area }
 
   /// The position of an element.

@@ -6,37 +6,37 @@ extension FloatKernels {
     _ form: ConvolutionForm, _ x: Input, _ weight: Input, _ bias: Input?, _ y: Output,
     primitive: PrimitiveSlot
   ) {
-    run(lockstep_convolution_forward, form, x, weight, form.addsBias ? bias : nil, y, primitive)
+    run(.forward, form, x, weight, form.addsBias ? bias : nil, y, primitive)
   }
 
   package static func convolutionInputGradient(
     _ form: ConvolutionForm, _ dy: Input, _ weight: Input, _ dx: Output, primitive: PrimitiveSlot
   ) {
-    run(lockstep_convolution_input_gradient, form, dy, weight, nil, dx, primitive)
+    run(.inputGradient, form, dy, weight, nil, dx, primitive)
   }
 
   package static func convolutionWeightGradient(
     _ form: ConvolutionForm, _ x: Input, _ dy: Input, _ dweight: Output, primitive: PrimitiveSlot
   ) {
-    run(lockstep_convolution_weight_gradient, form, x, dy, nil, dweight, primitive)
+    run(.weightGradient, form, x, dy, nil, dweight, primitive)
   }
 
   @inline(__always)
   private static func run(
-    _ kind: lockstep_convolution_kind, _ form: ConvolutionForm, _ first: Input, _ second: Input,
+    _ direction: ConvolutionDirection, _ form: ConvolutionForm, _ first: Input, _ second: Input,
     _ bias: Input?, _ result: Output, _ slot: PrimitiveSlot
   ) {
-    let primitive = slot.pointee ?? make(kind, form, slot)
+    let primitive = slot.pointee ?? make(direction, form, slot)
     let status = lockstep_convolution_run(primitive, first, second, bias, result)
     precondition(status == 0, "oneDNN could not run the convolution \(form): status \(status)")
   }
 
   private static func make(
-    _ kind: lockstep_convolution_kind, _ form: ConvolutionForm, _ slot: PrimitiveSlot
+    _ direction: ConvolutionDirection, _ form: ConvolutionForm, _ slot: PrimitiveSlot
   ) -> UnsafeMutablePointer<lockstep_primitive> {
     var status: Int32 = 0
-    var described = form.described
-    guard let primitive = lockstep_convolution_create(kind, &described, &status) else {
+    var described = form.described(direction)
+    guard let primitive = lockstep_convolution_create(direction.kind, &described, &status) else {
       preconditionFailure("oneDNN has no kernel for the convolution \(form): status \(status)")
     }
     slot.pointee = primitive
@@ -46,7 +46,7 @@ extension FloatKernels {
 
 extension ConvolutionForm {
   /// The same for the C interface.
-  package var described: lockstep_convolution {
+  fileprivate func described(_ direction: ConvolutionDirection) -> lockstep_convolution {
     let output = output
     return lockstep_convolution(
       batch: Int64(batch), groups: Int64(groups),
@@ -59,6 +59,7 @@ extension ConvolutionForm {
       padding_height: Int64(padding.height), padding_width: Int64(padding.width),
       dilation_height: Int64(dilation.height), dilation_width: Int64(dilation.width),
       input_block: Int64(inputBlock), output_block: Int64(outputBlock),
-      adds_bias: addsBias ? 1 : 0, applies_relu: appliesReLU ? 1 : 0, winograd: 0)
+      adds_bias: addsBias ? 1 : 0, applies_relu: appliesReLU ? 1 : 0,
+      winograd: usesWinograd(direction) ? 1 : 0)
   }
 }
