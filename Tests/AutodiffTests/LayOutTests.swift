@@ -50,7 +50,8 @@ import Autodiff
       .relu, try graph.convolution(x, graph.parameter("a", [32, 3, 3, 3]), padding: 1))
     let y = try graph.convolution(hidden, graph.parameter("b", [16, 32, 3, 3]))
     let loss = try graph.sum(graph.multiply(y, y))
-    let operations = operations(graph, try graph.differentiate(loss) + [loss])
+    let gradientNodes = try graph.differentiate(loss)
+    let operations = operations(graph, gradientNodes + [loss])
     // The squares may be in blocks; their sum is over a plain view, from which the gradient comes back.
     #expect(reorders(operations).count == 2)
     let gradients: [ConvolutionForm] = operations.compactMap {
