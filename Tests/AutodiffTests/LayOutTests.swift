@@ -70,7 +70,8 @@ import Autodiff
     let x = graph.input([1, 16, 4, 4])
     let a = try graph.convolution(x, graph.parameter("a", [16, 16, 1, 1]))
     let b = try graph.convolution(x, graph.parameter("b", [16, 16, 1, 1]))
-    let operations = operations(graph, [try graph.add(a, b)])
+    let sum = try graph.add(a, b)
+    let operations = operations(graph, [sum])
     #expect(reorders(operations).map(\.fromBlock) == [0, 16])
   }
 
