@@ -18,9 +18,11 @@ let package = Package(
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels"),
+    .target(
+      name: "OneDNNPrimitives", dependencies: ["CKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
     // The modules; each imports only from the lines above it.
-    .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
+    .target(name: "TensorCore", dependencies: ["COneDNN", "OneDNNPrimitives", "CKernels"]),
     .target(name: "Autodiff", dependencies: ["TensorCore"]),
     .target(name: "Layers", dependencies: ["Autodiff"]),
     .target(name: "Optimizers", dependencies: ["TensorCore", "CKernels"]),
@@ -53,7 +55,8 @@ let package = Package(
     // Counts allocations, so that tests can hold a training step to none.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
 
-    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "FixtureSupport"]),
+    .testTarget(
+      name: "TensorCoreTests", dependencies: ["TensorCore", "OneDNNPrimitives", "FixtureSupport"]),
     .testTarget(
       name: "AutodiffTests",
       dependencies: ["Autodiff", "Layers", "Optimizers", "AllocationCounter", "FixtureSupport"]),

@@ -81,6 +81,7 @@ package enum Executor<Kernels: KernelSet> {
     let b = memory.address(instruction.operands.1)
     let c = memory.address(instruction.operands.2)
     let scratch = memory.activations + plan.scratchOffset
+    let primitive = plan.primitives.slots + index
     let (count, (first, second, third)) = (instruction.count, instruction.extents)
 
     switch instruction.operation {
@@ -116,6 +117,14 @@ package enum Executor<Kernels: KernelSet> {
     case .reduceSum: Kernels.reduceSum(a, y, outer: first, axis: second, inner: third)
     case .broadcast: Kernels.broadcast(a, y, outer: first, axis: second, inner: third)
     case .oneHot: Kernels.oneHot(memory.bound(memory.labels, "labels"), y, first, second)
+    case .convolution(let form): Kernels.convolution(form, a, b, c, y, primitive: primitive)
+    case .convolutionInputGradient(let form):
+      Kernels.convolutionInputGradient(form, a, b, y, primitive: primitive)
+    case .convolutionWeightGradient(let form):
+      Kernels.convolutionWeightGradient(form, a, b, y, primitive: primitive)
+    case .addToChannels(let form): Kernels.addToChannels(form, a, b, y)
+    case .sumOfChannels(let form): Kernels.sumOfChannels(form, a, y)
+    case .reorder(let form): Kernels.reorder(form, a, y, primitive: primitive)
     case .softmax: Kernels.softmax(a, y, first, second)
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
     case .normalization(let form):

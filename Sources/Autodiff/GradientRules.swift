@@ -63,6 +63,21 @@ extension Graph {
       let mask = operands.dropFirst()
       return [append(.attentionGradient(form), [operands[0], dy] + mask, shape(0))] + mask.map { _ in nil }
 
+    case .convolution(let form):
+      precondition(!form.addsBias && !form.appliesReLU, "convolutions are fused after differentiation")
+      let dweight =
+        wanted[1] ? append(.convolutionWeightGradient(form), [operands[0], dy], shape(1)) : nil
+      let dx = wanted[0] ? append(.convolutionInputGradient(form), [dy, operands[1]], shape(0)) : nil
+      return [dx, dweight]
+    // The transposed convolution: x and y have changed places.
+    case .convolutionInputGradient(let form):
+      let dweight =
+        wanted[1] ? append(.convolutionWeightGradient(form), [dy, operands[0]], shape(1)) : nil
+      let dx = wanted[0] ? append(.convolution(form), [dy, operands[1]], shape(0)) : nil
+      return [dx, dweight]
+    case .addToChannels(let form):
+      return [dy, wanted[1] ? append(.sumOfChannels(form), [dy], shape(1)) : nil]
+
     case .crossEntropy(let smoothing):
       return [append(.crossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .softCrossEntropy(let smoothing):
@@ -73,7 +88,8 @@ extension Graph {
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
       .valueLossGradient,
       .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
-      .recurrentGradient, .recurrentWeightGradient:
+      .recurrentGradient, .recurrentWeightGradient,
+      .convolutionWeightGradient, .sumOfChannels, .reorder:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
   }

@@ -57,6 +57,19 @@ package enum Operation: Hashable, Sendable {
 
   /// x; 1 where it is not this value, elsewhere 0
   case differs(from: Double)
+  // Images: [batch, channels, height, width].
+  /// x, weight, and a bias [channels] where the form adds one
+  case convolution(ConvolutionForm)
+  /// dy, weight; also the transposed convolution
+  case convolutionInputGradient(ConvolutionForm)
+  /// x, dy
+  case convolutionWeightGradient(ConvolutionForm)
+  /// x, bias [channels]
+  case addToChannels(ImageForm)
+  /// x: a sum a channel
+  case sumOfChannels(ImageForm)
+  /// x; the same images in another layout
+  case reorder(ReorderForm)
 
   // Over the last axis.
   /// x
@@ -129,7 +142,7 @@ package enum Operation: Hashable, Sendable {
   /// their elements before it writes that element of the result.
   package var overwritableOperands: Int {
     switch self {
-    case .activation, .scale, .dropout, .crossEntropyGradient, .softCrossEntropyGradient: 1
+    case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient: 1
     case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .normalizationInputGradient,
       .valueLossGradient:
       2

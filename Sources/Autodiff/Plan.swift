@@ -96,7 +96,9 @@ package struct Plan: Sendable {
     var graph = source
     let wanted = gradients + outputs.map(\.node)
     if gradients.isEmpty { graph.fuse(outputs: wanted) }
-    let order = graph.order(outputs: wanted)
+    let numbers = graph.layOut(outputs: wanted)
+    let gradients = gradients.map { numbers[$0.index] }
+    let order = graph.order(outputs: wanted.map { numbers[$0.index] })
 
     let parameterSlots = graph.parameters.map { parameter -> Slot in
       guard let entry = layout.entries.first(where: { $0.name == parameter.name }) else {
@@ -106,7 +108,7 @@ package struct Plan: Sendable {
     }
     let bufferSlots = graph.buffers.indices.map { Slot(.parameters, layout.buffers[$0].entry.offset) }
     var destinations = zip(parameterSlots, gradients).map { (node: $1, slot: Slot(.gradients, $0.offset)) }
-    destinations += outputs.map { ($0.node, $0.slot(layout)) }
+    destinations += outputs.map { (numbers[$0.node.index], $0.slot(layout)) }
     let placement = Placement(
       graph, order: order, parameters: parameterSlots, buffers: bufferSlots, outputs: destinations,
       keepsAll: keepsActivations)
@@ -131,8 +133,8 @@ package struct Plan: Sendable {
     activationCount =
       scratchOffset + (instructions.map(\.operation.scratchCount).max() ?? 0).alignedToVector
     primitives = PrimitiveTable(count: instructions.count)
-    resultCount = outputs.reduce(0) { $0 + $1.resultCount(graph) }
-    slots = placement.slots
+    resultCount = outputs.reduce(0) { $0 + $1.resultCount(source) }
+    slots = numbers.map { placement.slots[$0.index] }
   }
 }
 

@@ -81,9 +81,10 @@ public struct Objective: Sendable {
     return graph.records.reduce(0) { sum, record in
       switch record.operation {
       case .matrixProduct(let transposeA, _, _):
-        sum + 2 * record.shape.count * graph.shape(of: record.operands[0])[transposeA ? 0 : 1]
-      case .recurrent(let form): sum + 2 * form.sumCount * form.hidden
-      default: sum
+        return sum + 2 * record.shape.count * graph.shape(of: record.operands[0])[transposeA ? 0 : 1]
+      case .convolution(let form), .convolutionInputGradient(let form):
+        return sum + form.floatingPointOperations
+      default: return sum
       }
     }
   }

@@ -11,7 +11,8 @@ import Autodiff
 enum Differentiable: CaseIterable {
   case matrixProduct, activation, add, multiply, scale, view, slice, pad, concatenate, transpose, reduceSum,
     broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss,
-    recurrent, normalization, embedding, attention
+    recurrent, normalization, embedding, attention,
+    convolution, transposedConvolution, addToChannels
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -38,11 +39,15 @@ enum Differentiable: CaseIterable {
     case .attention: self = .attention
     case .crossEntropy: self = .crossEntropy
     case .valueLoss: self = .valueLoss
+    case .convolution: self = .convolution
+    case .convolutionInputGradient: self = .transposedConvolution
+    case .addToChannels: self = .addToChannels
     case .input, .target, .labels, .weights, .parameter, .buffer, .constant, .oneHot, .countCorrect,
       .countAgreeing, .differs, .activationGradient, .softmaxGradient, .crossEntropyGradient,
       .softCrossEntropyGradient, .valueLossGradient,
       .recurrentGradient, .recurrentWeightGradient,
-      .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient:
+      .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .convolutionWeightGradient, .sumOfChannels, .reorder:
       return nil
     }
   }
@@ -144,6 +149,51 @@ enum Differentiable: CaseIterable {
       return [
         { graph in try graph.softmax(graph.parameter("a", [3, 5])) },
         { graph in try graph.softmax(graph.parameter("a", [2, 3, 4])) },
+      ]
+    case .convolution:
+      return [
+        { graph in
+          try graph.convolution(
+            graph.parameter("x", [2, 3, 5, 4]), graph.parameter("weight", [4, 3, 3, 2]),
+            stride: .init(height: 2, width: 1), padding: 1)
+        },
+        { graph in
+          try graph.convolution(
+            graph.parameter("x", [1, 4, 6, 5]), graph.parameter("weight", [6, 2, 2, 3]),
+            dilation: .init(height: 3, width: 2), groups: 2)
+        },
+        // Channels in blocks between the two, a sum of two layouts, and a bias and ReLU that are fused.
+        { graph in
+          let x = try graph.parameter("x", [1, 16, 4, 3])
+          let y = try graph.convolution(
+            x, graph.parameter("first", [16, 16, 3, 3]), bias: graph.parameter("bias", [16]), padding: 1)
+          let z = try graph.convolution(
+            graph.activation(.relu, y), graph.parameter("second", [16, 1, 3, 3]), padding: 1, groups: 16)
+          return graph.scale(try graph.add(z, x), by: 0.1)
+        },
+      ]
+    case .transposedConvolution:
+      return [
+        { graph in
+          try graph.transposedConvolution(
+            graph.parameter("x", [2, 3, 3, 4]), graph.parameter("weight", [3, 2, 3, 2]),
+            stride: .init(height: 2, width: 3), padding: .init(height: 1, width: 0),
+            outputPadding: .init(height: 1, width: 2))
+        },
+        { graph in
+          let small = try graph.transposedConvolution(
+            graph.parameter("x", [1, 16, 2, 2]), graph.parameter("weight", [16, 1, 2, 2]), stride: 2,
+            groups: 16)
+          return try graph.convolution(small, graph.parameter("reduce", [2, 16, 1, 1]))
+        },
+      ]
+    case .addToChannels:
+      return [
+        { graph in
+          try graph.transposedConvolution(
+            graph.parameter("x", [2, 3, 2, 3]), graph.parameter("weight", [3, 4, 2, 2]),
+            bias: graph.parameter("bias", [4]), groups: 1)
+        }
       ]
     case .crossEntropy:
       return [0, 0.2].map { smoothing in

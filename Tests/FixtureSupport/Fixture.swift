@@ -11,6 +11,7 @@ package enum Fixture {
   package static func optimizers() throws(FixtureError) -> OptimizersFixture { try read("optimizers") }
   package static func schedules() throws(FixtureError) -> SchedulesFixture { try read("schedules") }
   package static func initializers() throws(FixtureError) -> InitializersFixture { try read("initializers") }
+  package static func convolution() throws(FixtureError) -> ConvolutionFixture { try read("convolution") }
   package static func workloads() throws(FixtureError) -> WorkloadsFixture { try read("workloads") }
 
   static func read<Content: Decodable>(_ name: String) throws(FixtureError) -> Content {
@@ -75,6 +76,37 @@ package struct OperationsFixture: Decodable, Sendable {
     package let labels: [Int]?
     /// Only of meanSquaredErrorSum; no gradient flows into it.
     package let target: FixtureTensor?
+    package let output: FixtureTensor
+    package let outputGradient: FixtureTensor
+    /// Of every input, by the names of `inputs`.
+    package let gradients: [String: FixtureTensor]
+    /// How far PyTorch's float32 lies from float64: largest |difference| / max(1, |value|).
+    package let roundingError: Double
+
+    package var description: String { "\(operation), \(name)" }
+  }
+}
+
+// MARK: - convolution.json
+
+package struct ConvolutionFixture: Decodable, Sendable {
+  package let origin: FixtureOrigin
+  package let cases: [Case]
+
+  package struct Case: Decodable, Sendable, CustomStringConvertible {
+    package enum Operation: String, Decodable, Sendable { case convolution, transposedConvolution }
+
+    package let operation: Operation
+    package let name: String
+    /// By name: x, weight and, where there is one, bias.
+    package let inputs: [String: FixtureTensor]
+    /// Height and width, as the others.
+    package let stride: [Int]
+    package let padding: [Int]
+    package let dilation: [Int]
+    /// Only of transposed convolutions.
+    package let outputPadding: [Int]?
+    package let groups: Int
     package let output: FixtureTensor
     package let outputGradient: FixtureTensor
     /// Of every input, by the names of `inputs`.
