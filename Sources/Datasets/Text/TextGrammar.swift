@@ -56,7 +56,7 @@ enum TextGrammar {
     }
   }
 
-  /// `Mara knows (as Tobin knows (as Mara knows)) that the wolf sleeps.`
+  /// `Mara knows (as Tobin knows (as Mara knows)) that the badger sleeps.`
   private static func aside(_ pen: inout TextPen, _ cast: Cast) {
     let speaker = pen.happens(1, of: 2) ? cast.first : cast.second
     pen.write("\(speaker.name) knows")

@@ -15,7 +15,7 @@ enum TextLexicon {
   static let nouns = words(
     """
     boat river lantern garden wheel crow baker stone ladder kettle window farmer basket cloud hammer orchard \
-    ribbon tower wolf letter mirror candle barrel pigeon saddle violin island miller acorn engine otter \
+    ribbon tower badger letter mirror candle barrel pigeon saddle violin island miller acorn engine otter \
     umbrella kite needle pillow quilt turnip jar anvil zebra
     """)
   static let adjectives = words(

@@ -6,7 +6,7 @@ import TensorCore
 /// Inputs are token numbers as floats, [context]; labels are [context] too, each the token that follows the
 /// input at its place. Window i begins at token i · stride: with a stride of 1 and shuffled batches a window
 /// begins anywhere, with a stride of `context` every token is told once.
-public struct TextWindows: Sendable {
+public struct TextWindows: Dataset {
   /// Tokens of one window.
   public let context: Int
   /// Tokens from one window's beginning to the next one's.
@@ -93,13 +93,13 @@ public struct TextWindows: Sendable {
   }
 
   public var inputShape: [Int] { [context] }
+  public var target: Target { .classes(vocabularySize) }
 
-  /// Writes windows to memory: row k of `inputs` and of `labels`, both [samples.count, context], gets
-  /// window `samples[k]`.
-  func fill(
-    _ samples: UnsafeBufferPointer<Int>, inputs: UnsafeMutablePointer<Float>,
-    labels: UnsafeMutablePointer<Int32>
+  public func fill(
+    _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>,
+    targets: TargetMemory
   ) {
+    guard let labels = targets.labels else { preconditionFailure("text has labels") }
     for (row, sample) in samples.enumerated() {
       precondition(sample >= 0 && sample < count, "there is no window \(sample)")
       tokens.copy(
@@ -108,11 +108,10 @@ public struct TextWindows: Sendable {
     }
   }
 
-  /// What tells these windows from others.
-  var hash: ContentHash {
+  public func digest() -> String {
     var hash = ContentHash()
-    hash.add([context, stride, vocabularySize])
+    hash.add([stride, vocabularySize])
     tokens.add(range, to: &hash)
-    return hash
+    return digest(hash: hash)
   }
 }
