@@ -85,10 +85,10 @@ struct TokenizationFixture: Decodable {
   @Test func aTextWithoutSpacesIsEncodedInReasonableTime() throws {
     let tokenizer = try BPETokenizer.train(
       on: Array(String(repeating: "a", count: 4096).utf8), vocabularySize: 266)
-    let tokens = try tokenizer.encode([UInt8](repeating: 97, count: 200_000), at: "the text")
+    let tokens = try tokenizer.encode([UInt8](repeating: 97, count: 50_000), at: "the text")
     #expect(tokens.allSatisfy { $0 >= 97 })
-    #expect(tokens.flatMap(tokenizer.bytes(of:)).count == 200_000)
-    #expect(tokens.count < 400)
+    #expect(tokens.flatMap(tokenizer.bytes(of:)).count == 50_000)
+    #expect(tokens.count < 150)
   }
 
   @Test func tokensCanBeLookedAtOneByOne() throws {

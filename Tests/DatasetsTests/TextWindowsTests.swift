@@ -161,8 +161,8 @@ import Testing
   @Test func builtInTextIsSplitLikeAFile() throws {
     let data = try TextData.builtIn(
       characters: 20_000, tokenizer: .new(.characters), windows: .init(context: 32, stride: 8))
-    #expect(data.training.tokenCount == 20_000 - 62 * 32)
-    #expect(data.validation.count == 62)
+    #expect(data.training.tokenCount == 20_000 - 63 * 32)
+    #expect(data.validation.count == 63)
     #expect((data.entropyRate ?? 0) > 0.2)
   }
 }

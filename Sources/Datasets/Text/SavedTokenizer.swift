@@ -105,9 +105,9 @@ public enum SavedTokenizer {
     case DecodingError.keyNotFound(let key, let context): "no \(path(context, key))"
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
       "another type at \(path(context)): \(context.debugDescription)"
-    case DecodingError.dataCorrupted(let context) where context.underlyingError == nil:
+    case DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty:
       "a wrong value at \(path(context)): \(context.debugDescription)"
-    default: "text that is not JSON"
+    default: "text that is not JSON with whole numbers"
     }
   }
 }

@@ -93,7 +93,7 @@ public struct TextWindows: Dataset {
   }
 
   public var inputShape: [Int] { [context] }
-  public var target: Target { .classes(vocabularySize) }
+  public var target: Target { .classes(vocabularySize, perSample: context) }
 
   public func fill(
     _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>,
