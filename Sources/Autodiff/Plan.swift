@@ -32,6 +32,8 @@ package struct Plan: Sendable {
   /// What instructions keep from run to run, a place for each; one thread at a time runs a plan.
   package let primitives: PrimitiveTable
   package let resultCount: Int
+  /// Multiplications and additions of one run in products, convolutions, recurrent cells and attention.
+  package let floatingPointOperations: Int
   /// The slots of the graph's nodes, for inspection with `keepsActivations`.
   package let slots: [Slot?]
 
@@ -133,6 +135,7 @@ package struct Plan: Sendable {
     activationCount =
       scratchOffset + (instructions.map(\.operation.scratchCount).max() ?? 0).alignedToVector
     primitives = PrimitiveTable(count: instructions.count)
+    floatingPointOperations = order.reduce(0) { $0 + graph.floatingPointOperations(of: $1) }
     resultCount = outputs.reduce(0) { $0 + $1.resultCount(source) }
     slots = numbers.map { placement.slots[$0.index] }
   }

@@ -193,6 +193,9 @@ final class ConfigurationReader {
 
   // MARK: - What only the reading code knows
 
+  /// Whether what is missing gets its default, rather than being a value to write or to check.
+  var isReading: Bool { purpose == .reading }
+
   /// Whether `key` has a value here.
   func has(_ key: String) -> Bool { present(key) != nil }
 
