@@ -40,7 +40,8 @@ package final class OptimizerState {
     norms = rule.usesNorms ? ParameterNorms(layout, optimizer: optimizer, range: range) : nil
     vectors = Self.vectors(optimizer, count: range.count)
     parts = Self.parts(optimizer, layout, range)
-    penalizes = parts.contains { $0.settings.l1 != 0 || $0.settings.l2 != 0 }
+    // Of all parameters, not of the range's: owners must round alike.
+    penalizes = layout.entries.map(optimizer.settings).contains { $0.l1 != 0 || $0.l2 != 0 }
   }
 
   /// One rule for the whole range, whatever parameters it belongs to.
