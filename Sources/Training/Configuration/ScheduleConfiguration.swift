@@ -49,83 +49,69 @@ public struct ScheduleConfiguration: Sendable, Equatable, ConfigurationSection {
   mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
     try reader.choice("name", &name)
     try readTimes(from: reader)
-    try readTotal(from: reader)
-    try only([.step, .multiStep, .exponential, .plateau], ["factor"], reader) {
-      schedule throws(ConfigurationError) in
-      try reader.number("factor", &schedule.factor, .positiveUpToOne)
+    if try has(["totalSteps"], in: [.cosine, .polynomial, .oneCycle], reader) {
+      try reader.integer("totalSteps", &totalSteps, in: 1...Int.max)
+      try reader.require(
+        totalSteps.map { $0 > warmupSteps } ?? true, at: "totalSteps",
+        expected: "more steps than the \(warmupSteps) of the warm-up",
+        found: "\(totalSteps ?? 0)", remedy: "Warm-up steps count among the total steps.")
     }
-    try only([.polynomial], ["power"], reader) { schedule throws(ConfigurationError) in
-      try reader.number("power", &schedule.power, .positive)
+    if try has(["factor"], in: [.step, .multiStep, .exponential, .plateau], reader) {
+      try reader.number("factor", &factor, .positiveUpToOne)
     }
-    try only([.cosine, .polynomial, .plateau], ["minimum"], reader) { schedule throws(ConfigurationError) in
-      try reader.number("minimum", &schedule.minimum, .notNegative)
+    if try has(["power"], in: [.polynomial], reader) { try reader.number("power", &power, .positive) }
+    if try has(["minimum"], in: [.cosine, .polynomial, .plateau], reader) {
+      try reader.number("minimum", &minimum, .notNegative)
     }
-    try only([.oneCycle], ["rising", "startDivisor", "finalDivisor", "cycleMomentum"], reader) {
-      schedule throws(ConfigurationError) in
-      try reader.number("rising", &schedule.rising, .unit)
-      try reader.number("startDivisor", &schedule.startDivisor, .positive)
-      try reader.number("finalDivisor", &schedule.finalDivisor, .positive)
-      try reader.flag("cycleMomentum", &schedule.cycleMomentum)
+    if try has(["rising", "startDivisor", "finalDivisor", "cycleMomentum"], in: [.oneCycle], reader) {
+      try reader.number("rising", &rising, .unit)
+      try reader.number("startDivisor", &startDivisor, .positive)
+      try reader.number("finalDivisor", &finalDivisor, .positive)
+      try reader.flag("cycleMomentum", &cycleMomentum)
     }
     try readMomentum(from: reader)
-    try only([.plateau], ["patience", "threshold", "cooldown"], reader) {
-      schedule throws(ConfigurationError) in
-      try reader.integer("patience", &schedule.patience, in: 0...1_000_000_000)
-      try reader.number("threshold", &schedule.threshold, .belowOne)
-      try reader.integer("cooldown", &schedule.cooldown, in: 0...1_000_000_000)
+    if try has(["patience", "threshold", "cooldown"], in: [.plateau], reader) {
+      try reader.integer("patience", &patience, in: 0...1_000_000_000)
+      try reader.number("threshold", &threshold, .belowOne)
+      try reader.integer("cooldown", &cooldown, in: 0...1_000_000_000)
     }
   }
 
-  /// Reads keys that belong to some schedules only, or refuses them.
-  private mutating func only(
-    _ names: [Name], _ keys: [String], _ reader: ConfigurationReader,
-    read: (inout ScheduleConfiguration) throws(ConfigurationError) -> Void
-  ) throws(ConfigurationError) {
-    if names.contains(name) { return try read(&self) }
+  /// Whether this schedule has the keys; those of others are refused.
+  private func has(
+    _ keys: [String], in names: [Name], _ reader: ConfigurationReader
+  ) throws(ConfigurationError) -> Bool {
+    if names.contains(name) { return true }
     let owners = names.map(\.rawValue).joined(separator: ", ")
     try reader.exclude(keys, belongingTo: "schedule.name \(owners)")
+    return false
   }
 
   private mutating func readTimes(from reader: ConfigurationReader) throws(ConfigurationError) {
-    try only(Name.allCases.filter { $0 != .oneCycle }, ["warmupSteps", "warmupEpochs"], reader) {
-      schedule throws(ConfigurationError) in
-      try reader.integer("warmupSteps", &schedule.warmupSteps, in: 0...Int.max)
-      try reader.integer("warmupEpochs", &schedule.warmupEpochs, in: 1...1_000_000_000)
+    if try has(["warmupSteps", "warmupEpochs"], in: Name.allCases.filter { $0 != .oneCycle }, reader) {
+      try reader.integer("warmupSteps", &warmupSteps, in: 0...Int.max)
+      try reader.integer("warmupEpochs", &warmupEpochs, in: 1...1_000_000_000)
       try reader.require(
-        schedule.warmupSteps == 0 || schedule.warmupEpochs == nil, at: "warmupEpochs",
+        warmupSteps == 0 || warmupEpochs == nil, at: "warmupEpochs",
         expected: "the warm-up either in epochs or in steps", found: "both", remedy: "Remove one of them.")
     }
-    try only([.step, .exponential], ["everySteps", "everyEpochs"], reader) {
-      schedule throws(ConfigurationError) in
-      try reader.integer("everySteps", &schedule.everySteps, in: 1...Int.max)
-      try reader.integer("everyEpochs", &schedule.everyEpochs, in: 1...1_000_000_000)
+    if try has(["everySteps", "everyEpochs"], in: [.step, .exponential], reader) {
+      try reader.integer("everySteps", &everySteps, in: 1...Int.max)
+      try reader.integer("everyEpochs", &everyEpochs, in: 1...1_000_000_000)
       try reader.require(
-        (schedule.everySteps == nil) != (schedule.everyEpochs == nil), at: "everySteps",
+        (everySteps == nil) != (everyEpochs == nil), at: "everySteps",
         expected: "the steps between two changes of the learning rate, or everyEpochs",
-        found: schedule.everySteps == nil ? "no schedule.everySteps" : "both",
+        found: everySteps == nil ? "no schedule.everySteps" : "both",
         remedy: "For example: --set schedule.everySteps=1000")
     }
-    try only([.multiStep], ["milestoneSteps", "milestoneEpochs"], reader) {
-      schedule throws(ConfigurationError) in
-      try reader.integers("milestoneSteps", &schedule.milestoneSteps, in: 1...Int.max, count: 0...1000)
-      try reader.integers(
-        "milestoneEpochs", &schedule.milestoneEpochs, in: 1...1_000_000_000, count: 0...1000)
+    if try has(["milestoneSteps", "milestoneEpochs"], in: [.multiStep], reader) {
+      try reader.integers("milestoneSteps", &milestoneSteps, in: 1...Int.max, count: 0...1000)
+      try reader.integers("milestoneEpochs", &milestoneEpochs, in: 1...1_000_000_000, count: 0...1000)
       try reader.require(
-        schedule.milestoneSteps.isEmpty != schedule.milestoneEpochs.isEmpty, at: "milestoneSteps",
+        milestoneSteps.isEmpty != milestoneEpochs.isEmpty, at: "milestoneSteps",
         expected: "the steps after which the learning rate changes, or milestoneEpochs",
-        found: schedule.milestoneSteps.isEmpty ? "none" : "both",
+        found: milestoneSteps.isEmpty ? "none" : "both",
         remedy: "For example: --set schedule.milestoneEpochs=[30,60]")
-    }
-  }
-
-  private mutating func readTotal(from reader: ConfigurationReader) throws(ConfigurationError) {
-    try only([.cosine, .polynomial, .oneCycle], ["totalSteps"], reader) {
-      schedule throws(ConfigurationError) in
-      try reader.integer("totalSteps", &schedule.totalSteps, in: 1...Int.max)
-      try reader.require(
-        schedule.totalSteps.map { $0 > schedule.warmupSteps } ?? true, at: "totalSteps",
-        expected: "more steps than the \(schedule.warmupSteps) of the warm-up",
-        found: "\(schedule.totalSteps ?? 0)", remedy: "Warm-up steps count among the total steps.")
     }
   }
 
