@@ -65,6 +65,32 @@ import Training
     #expect(trainer.step == 60)
   }
 
+  /// Two halves of an update, a frozen parameter, penalties, an average, a momentum of its own every step.
+  @Test(arguments: [AveragingStrategy.ordered, .allreduce(bucketBytes: 1024)])
+  func noRuleOrGroupAllocates(_ averaging: AveragingStrategy) throws {
+    ComputeLibrary.setThreads(1)
+    let rules: [UpdateRule] = [
+      .lamb(), .lars(), .lion(), .rmsprop(momentum: 0.9, centered: true), .adagrad(), .adamW(),
+    ]
+    for rule in rules {
+      var optimizer = Optimizer(
+        rule, learningRate: 1e-3, schedule: .oneCycle(OneCycle(total: 60)), clipNorm: 0.1)
+      optimizer.groups = [
+        ParameterGroup("0.weight", learningRateFactor: 2, weightDecay: 0.1),
+        ParameterGroup("0.*", learningRateFactor: 0),
+      ]
+      (optimizer.l1, optimizer.decaysNormsAndBiases, optimizer.averageDecay) = (1e-3, false, 0.9)
+      let trainer = try makeTrainer(averaging, optimizer)
+      let products = try allocationsOfProducts(trainer.objective)
+      var counted = 0
+      _ = try trainer.fit(untilStep: 60) { _ in
+        if trainer.step == 15 { allocation_counter_arm() }
+        if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
+      }
+      #expect(counted == products, "\(rule): \(counted) in \(Self.steps) steps, \(products) in products")
+    }
+  }
+
   @Test func anAllocationInAStepIsSeen() throws {
     let trainer = try makeTrainer(.ordered, .adam(learningRate: 1e-3))
     let products = try allocationsOfProducts(trainer.objective)

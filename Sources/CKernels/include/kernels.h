@@ -124,3 +124,28 @@ typedef struct {
   float scale, step_size, beta1, rest1, beta2, rest2, root_correction, epsilon, l2, decay_factor;
 } lockstep_adam;
 void lockstep_adam_update(lockstep_adam s, const float *g, float *w, float *m, float *v, size_t n);
+
+typedef struct {
+  float scale, learning_rate, alpha, rest, momentum, epsilon, weight_decay;
+} lockstep_rmsprop;
+// average may be null where the rule is not centered, velocity where momentum is 0.
+void lockstep_rmsprop_update(
+  lockstep_rmsprop s, const float *g, float *w, float *square, float *velocity, float *average, size_t n);
+
+typedef struct {
+  float scale, learning_rate, epsilon, weight_decay;
+} lockstep_adagrad;
+void lockstep_adagrad_update(lockstep_adagrad s, const float *g, float *w, float *sum, size_t n);
+
+typedef struct {
+  float scale, learning_rate, beta1, rest1, beta2, rest2, decay_factor;
+} lockstep_lion;
+void lockstep_lion_update(lockstep_lion s, const float *g, float *w, float *m, size_t n);
+
+// LAMB's direction takes the place of the gradient: u = step_size·m / (√v·root_correction + ε) + l2·w; w stays.
+void lockstep_lamb_direction(lockstep_adam s, float *g, const float *w, float *m, float *v, size_t n);
+// g = g·scale + l1·sign(w) + l2·w
+void lockstep_penalize(float scale, float l1, float l2, float *g, const float *w, size_t n);
+// average = decay·average + rest·w
+void lockstep_follow(float decay, float rest, const float *w, float *average, size_t n);
+void lockstep_swap(float *a, float *b, size_t n);
