@@ -47,6 +47,12 @@ import Autodiff
     let operand = Arena<Float>(count: 784 * 128)
     let inputs = Arena<Float>(count: batch * objective.inputShape.count)
     let labels = Draw(3).labels(batch * objective.target.labelsPerSample, classes: 10)
+    let products = machine.plan.instructions.compactMap { instruction -> MatrixForm? in
+      guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else { return nil }
+      let (rows, columns, depth) = instruction.extents
+      return MatrixForm(
+        rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB)
+    }
     labels.withUnsafeBufferPointer { labels in
       let memory = machine.bindings(inputs.base, nil, labels.baseAddress)
       var seen = 0
@@ -54,15 +60,8 @@ import Autodiff
       Executor<FloatKernels>.run(machine.plan, memory) { seen += $0 }
       let pass = allocations { Executor<FloatKernels>.run(machine.plan, memory) { seen += $0 } }
       let bare = allocations {
-        for instruction in machine.plan.instructions {
-          guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else {
-            continue
-          }
-          let (rows, columns, depth) = instruction.extents
-          FloatKernels.matrixProduct(
-            MatrixForm(
-              rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB),
-            operand.base, operand.base, machine.gradients.base)
+        for form in products {
+          FloatKernels.matrixProduct(form, operand.base, operand.base, machine.gradients.base)
         }
       }
       #expect(pass == bare, "\(pass) in a pass, \(bare) inside its matrix products")

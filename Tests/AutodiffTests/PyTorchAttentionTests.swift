@@ -23,12 +23,13 @@ import Autodiff
     #expect(fixture.models.contains { $0.indices.shape[1] < $0.context })
   }
 
-  /// As in the tests of the other operations: both sides may be off by their roundings, and by 4 ulp of the
-  /// exponential.
+  /// As in the tests of the other operations: both sides may be off by their roundings, and by a few ulp of the
+  /// exponential; in multi-head attention scores up to 7 and further sums magnify these.
   @Test(arguments: try Fixture.attention().cases)
   func singlePrecisionAgrees(_ test: Case) throws {
     let machine: Machine<FloatKernels> = try run(test)
-    compare(machine, test, tolerance: 2 * test.roundingError + 1e-6)
+    let margin = test.operation == "multiHeadAttention" ? 5e-6 : 1e-6
+    compare(machine, test, tolerance: 2 * test.roundingError + margin)
   }
 
   /// GELU's reference goes through `erfc`, which PyTorch's float64 agrees with to 1e-15.
@@ -83,11 +84,11 @@ import Autodiff
       return try graph.embedding(graph.input([data.count]), parameter("table"))
     case "attention":
       return try graph.attention(
-        parameter("x"), heads: #require(test.heads), isCausal: #require(test.isCausal), mask: mask())
+        parameter("x"), heads: #require(test.heads), isCausal: #require(test.isCausal as Bool?), mask: mask())
     case "multiHeadAttention":
       let x = try parameter("x")
       let layer = try MultiHeadAttention(
-        "a", graph.shape(of: x)[2], heads: #require(test.heads), isCausal: #require(test.isCausal))
+        "a", graph.shape(of: x)[2], heads: #require(test.heads), isCausal: #require(test.isCausal as Bool?))
       return try layer(x, mask: mask(), in: &graph)
     default:
       return graph.activation(try #require(Activation(rawValue: test.operation)), try parameter("x"))
