@@ -91,6 +91,19 @@ struct TokenizationFixture: Decodable {
     #expect(tokens.count < 150)
   }
 
+  @Test func aPairThatAnotherMergeTookApartIsNotMergedInItsPlace() throws {
+    let json = #"""
+      {"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"model":{
+        "vocab":{"x":0,"y":1,"z":2,"w":3,"yz":4,"xy":5,"yzw":6,"xyz":7},
+        "merges":["y z","x y","yz w","x yz"]}}
+      """#
+    // After "y z" there is no "x y" any more: next comes "yz w", and not "x yz" in the place of "x y".
+    let tokenizer = try BPETokenizer(serialized: json)
+    #expect(try tokenizer.encode("xyzw") == [0, 6])
+    #expect(try tokenizer.encode("xyz") == [7])
+    #expect(try tokenizer.encode("xyw") == [5, 3])
+  }
+
   @Test func tokensCanBeLookedAtOneByOne() throws {
     let tokenizer = try BPETokenizer.train(on: Array("日日日日".utf8), vocabularySize: 258)
     let tokens = try tokenizer.encode("日本")

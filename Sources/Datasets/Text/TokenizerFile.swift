@@ -1,4 +1,5 @@
-/// What a `tokenizer.json` of Hugging Face's tokenizers says, as far as it matters here.
+/// What a `tokenizer.json` of Hugging Face's tokenizers says, as far as it matters here; the names are the
+/// format's.
 struct TokenizerFile: Codable {
   struct AddedToken: Codable {
     let id: Int
