@@ -5,6 +5,8 @@ import TensorCore
 public struct RunData: Sendable {
   /// Augmented, where the configuration says so.
   public let training: any Dataset
+  /// The same without augmentation.
+  public let plainTraining: any Dataset
   /// Held out of the training samples; nil where the configuration holds nothing out.
   public let heldOut: (any Dataset)?
   /// nil where there are no test samples.
@@ -20,7 +22,7 @@ public struct RunData: Sendable {
     let source = DataSource(configuration)
     if configuration.data.name.isText {
       let text = try source.text(tokenizer: nil)
-      training = text.training
+      (training, plainTraining) = (text.training, text.training)
       heldOut = text.validation
       (test, normalization) = (nil, .none)
       (tokenizer, entropyRate) = (text.tokenizer, text.entropyRate)
@@ -36,6 +38,7 @@ public struct RunData: Sendable {
       configuration.data.normalization, training: samples, samples: parts?.training.indices)
     normalization = normalized.normalization
     let plain: any Dataset = parts.map { Subset(of: normalized, indices: $0.training.indices) } ?? normalized
+    plainTraining = plain
     training =
       configuration.data.augment.isEmpty
       ? plain

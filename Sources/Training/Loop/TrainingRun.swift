@@ -107,13 +107,13 @@ public final class TrainingRun {
       }
     var resolved = configuration
     resolved.resolve(stepsInRun: lastStep, shards: shards.count)
-    let classes = data.training.target.classCount ?? 0
+    let form = SampleForm(data.training)
     let trainer = try Trainer(
-      resolved.makeModel(inputs: data.training.inputSize, classes: classes), loss: resolved.loss,
+      resolved.makeModel(for: form), loss: resolved.loss,
       optimizer: resolved.makeOptimizer(
         stepsInRun: lastStep, stepsPerEpoch: sampler.batchesPerEpoch),
-      data: data.training, batch: resolved.samplesPerStep, shards: shards.count, seed: UInt64(resolved.seed),
-      isShuffled: resolved.shuffle,
+      data: data.training, batch: resolved.samplesPerStep, shards: shards.count,
+      target: resolved.target(of: form), seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
       lastBatch: resolved.lastBatch, averaging: resolved.averagingStrategy,
       evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
       threads: resolved.threads, over: communicator)

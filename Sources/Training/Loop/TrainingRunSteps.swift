@@ -108,8 +108,9 @@ extension TrainingRun {
 
   private var modelDescription: ModelFile.Description {
     ModelFile.Description(
-      configuration: configuration, normalization: data.normalization, classNames: data.training.classNames,
-      step: trainer.step, form: form, tokenizer: data.tokenizer?.serialized)
+      configuration: configuration, normalization: data.normalization, 
+      classNames: data.tokenizer == nil ? data.training.classNames : [], step: trainer.step,
+      form: SampleForm(data.plainTraining), tokenizer: data.tokenizer?.serialized)
   }
 
   /// Where the best model is wanted and is not the last: its parameters come back from its checkpoint.
