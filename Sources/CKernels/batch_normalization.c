@@ -4,6 +4,7 @@
 // value a channel) a vector's lanes are channels; else a run is a row of one channel's values, and its lanes are added
 // up in the end. Sums run in float within a run, in a fixed number of lanes, and in double over the runs, so that long
 // ones stay exact.
+#include "batch_normalization.h"
 #include "vector.h"
 
 #define INLINE static inline __attribute__((always_inline))

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "pooling.h"
 #include "vector.h"
 
 #define INLINE static inline __attribute__((always_inline))

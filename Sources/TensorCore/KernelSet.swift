@@ -3,12 +3,7 @@
 /// There are two sets: `FloatKernels`, the fast one, and `ReferenceKernels`, plain loops over any
 /// floating-point type, which tests hold the fast one to and in which gradients are checked in `Double`.
 /// Tensors are dense, the last extent varying fastest. Letters: n elements, r rows, c columns.
-package protocol KernelSet {
-  associatedtype Scalar: BinaryFloatingPoint & BitwiseCopyable
-  typealias Input = UnsafePointer<Scalar>
-  typealias Output = UnsafeMutablePointer<Scalar>
-  typealias Labels = UnsafePointer<Int32>
-
+package protocol KernelSet: PoolingKernels, BatchNormalizationKernels {
   /// y[rows, columns] = op(a)[rows, depth] · op(b)[depth, columns]
   static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output)
   /// y[r, c] = activation(y[r, c] + bias[c]), in place; either part may be missing.

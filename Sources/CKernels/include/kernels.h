@@ -51,51 +51,6 @@ float lockstep_squared_error(const float *prediction, const float *target, size_
 // dx = factor · (prediction − target)
 void lockstep_difference(const float *prediction, const float *target, float factor, float *dx, size_t n);
 
-// pooling.c: images [planes, height, width, lanes]. Plain ones have one lane, blocked ones 8 or 16 channels side by
-// side.
-typedef struct {
-  size_t planes, lanes, height, width, output_height, output_width;
-  size_t window_height, window_width, stride_height, stride_width, padding_height, padding_width;
-  int counts_padding;  // of averages: whether padding counts as zeros or not at all
-} lockstep_pooling;
-// The floats that `scratch` of the functions below must hold; none for blocked images.
-size_t lockstep_pool_scratch(lockstep_pooling form);
-// The maximum of each window; the last NaN where there is one.
-void lockstep_max_pool(lockstep_pooling form, const float *x, float *y, float *scratch);
-// dy goes to the first of a window's largest, row by row, which is looked for again in x.
-void lockstep_max_pool_gradient(
-  lockstep_pooling form, const float *x, const float *dy, float *dx, float *scratch);
-void lockstep_average_pool(lockstep_pooling form, const float *x, float *y, float *scratch);
-void lockstep_average_pool_gradient(lockstep_pooling form, const float *dy, float *dx, float *scratch);
-// y[planes, lanes] = the mean of x[planes, area, lanes]
-void lockstep_global_average(const float *x, float *y, size_t planes, size_t area, size_t lanes);
-void lockstep_global_average_gradient(const float *dy, float *dx, size_t planes, size_t area, size_t lanes);
-
-// batch_normalization.c: x [batch, channels, spatial], or [batch, channels / block, spatial, block] with block 8 or 16.
-// statistics [2, channels]: mean and biased variance. sums [2, channels]: Σ dy·x̂ and Σ dy, x̂ being x normalized.
-// With relu, y is max(0, …), and dy is what arrives behind that: it is stopped where y is 0.
-typedef struct {
-  size_t batch, channels, spatial, block;
-  float epsilon;
-  int relu;
-} lockstep_batch_normalization;
-void lockstep_channel_statistics(lockstep_batch_normalization form, const float *x, float *statistics);
-// y = (x − mean) / √(variance + ε) · weight + bias; y may be x.
-void lockstep_normalize(
-  lockstep_batch_normalization form, const float *x, const float *statistics, const float *weight,
-  const float *bias, float *y);
-void lockstep_normalize_sums(
-  lockstep_batch_normalization form, const float *x, const float *statistics, const float *weight,
-  const float *bias, const float *dy, float *sums);
-// dx where the statistics are those of x itself; dx may be x or dy.
-void lockstep_normalize_gradient(
-  lockstep_batch_normalization form, const float *x, const float *statistics, const float *weight,
-  const float *bias, const float *dy, const float *sums, float *dx);
-// dx where the statistics are constants: dy · weight / √(variance + ε); dx may be x or dy.
-void lockstep_normalize_frozen_gradient(
-  lockstep_batch_normalization form, const float *x, const float *statistics, const float *weight,
-  const float *bias, const float *dy, float *dx);
-
 // optimizers.c: one pass over a slice of the parameter vector; g is a sum of gradients, scale makes it a mean.
 typedef struct {
   float scale, learning_rate, momentum, undampened, weight_decay;
