@@ -20,7 +20,7 @@ package final class SynchronizedStep {
     _ communicator: any Communicator, layout: VectorLayout, parameters: Arena<Float>, optimizer: Optimizer,
     sum: any GradientSum
   ) {
-    precondition(parameters.count == layout.count)
+    precondition(parameters.count == layout.vectorCount)
     self.communicator = communicator
     self.layout = layout
     self.parameters = parameters
@@ -73,12 +73,26 @@ package final class SynchronizedStep {
     state.update(
       parameters: parameters.base, gradients: sums.gradients, scale: scale,
       learningRate: optimizer.schedule.learningRate(base: optimizer.learningRate, step: step), step: step + 1)
+    follow(sums)
     phase(.communication)
     let outcome = Outcome(
       loss: sums.rider(.loss), correct: Int(sums.rider(.correct)), samples: samples,
       shouldStop: sums.rider(.stop) > 0)
     try sum.share(parameters: parameters)
     return outcome
+  }
+
+  /// The buffers follow the shards' statistics. Every rank has their sums, and does the same.
+  private func follow(_ sums: SummedGradients) {
+    let share = 1 / sums.rider(.shards)
+    for buffer in layout.buffers where buffer.momentum != 0 {
+      let momentum = Float(buffer.momentum)
+      let statistic = layout.statistic(of: buffer)
+      for (index, place) in zip(statistic, buffer.entry.range) {
+        let old = parameters.base[place]
+        parameters.base[place] = old + momentum * (sums.riders[index] * share - old)
+      }
+    }
   }
 
   /// - Parameter start: the first element that is looked at.

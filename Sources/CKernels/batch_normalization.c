@@ -4,6 +4,8 @@
 // value a channel) a vector's lanes are channels; else a run is a row of one channel's values, and its lanes are added
 // up in the end. Sums run in float within a run, in a fixed number of lanes, and in double over the runs, so that long
 // ones stay exact.
+#include <string.h>
+
 #include "batch_normalization.h"
 #include "vector.h"
 
@@ -81,28 +83,33 @@ INLINE void add_values(const float *x, float *sum, const size_t lanes) {
   for (size_t l = 0; l < lanes; l++) sum[l] += x[l];
 }
 
-INLINE void add_squares(const float *x, const float *shift, float *sum, const size_t lanes) {
+INLINE void add_distances(
+  const float *x, const float *shift, float *sum, float *squares, const size_t lanes) {
   float distance[LANES];
   for (size_t l = 0; l < lanes; l++) distance[l] = x[l] - shift[l];
-  for (size_t l = 0; l < lanes; l++) sum[l] += distance[l] * distance[l];
+  for (size_t l = 0; l < lanes; l++) sum[l] += distance[l];
+  for (size_t l = 0; l < lanes; l++) squares[l] += distance[l] * distance[l];
 }
 
-// The mean and the sum of squared distances from it of each run, put together by Chan, Golub and LeVeque's update.
+// The mean and the sum of squared distances from it of each run, put together by Chan, Golub and LeVeque's update. The
+// distances are from a mean that was rounded; their own sum says by how much.
 INLINE void moments(const group *g, const float *x, double *mean, double *squares, const size_t lanes) {
   double size = (double)run_size(g);
   for (size_t r = 0; r < g->runs; r++) {
     const float *run = x + g->offset + r * g->run_stride;
-    float average[LANES], square[LANES];
+    float shift[LANES], distance[LANES], square[LANES];
     float value_chain[CHAINS][LANES] = {{0}}, square_chain[CHAINS][LANES] = {{0}};
     FOR_EACH_VECTOR_AND_CHAIN(add_values, run + position, value_chain[chain]);
-    join(g, value_chain, average, lanes);
-    for (size_t l = 0; l < lanes; l++) average[l] /= (float)size;
-    FOR_EACH_VECTOR_AND_CHAIN(add_squares, run + position, average, square_chain[chain]);
+    join(g, value_chain, shift, lanes);
+    for (size_t l = 0; l < lanes; l++) shift[l] /= (float)size;
+    memset(value_chain, 0, sizeof(value_chain));
+    FOR_EACH_VECTOR_AND_CHAIN(add_distances, run + position, shift, value_chain[chain], square_chain[chain]);
+    join(g, value_chain, distance, lanes);
     join(g, square_chain, square, lanes);
     double before = (double)r * size, after = before + size;
     for (size_t c = 0; c < g->channels; c++) {
-      double delta = (double)average[c] - mean[c];
-      squares[c] += (double)square[c] + delta * delta * (before * size / after);
+      double off = (double)distance[c] / size, delta = (double)shift[c] + off - mean[c];
+      squares[c] += (double)square[c] - off * off * size + delta * delta * (before * size / after);
       mean[c] += delta * (size / after);
     }
   }

@@ -26,7 +26,7 @@ package protocol BatchNormalizationKernels: KernelBase {
     _ dx: Output)
 }
 
-extension ReferenceKernels {
+extension ReferenceKernels: BatchNormalizationKernels {
   package static func channelStatistics(
     _ form: BatchNormalizationForm, _ x: Input, _ statistics: Output
   ) {
@@ -115,7 +115,7 @@ extension ReferenceKernels {
   }
 }
 
-extension FloatKernels {
+extension FloatKernels: BatchNormalizationKernels {
   package static func channelStatistics(
     _ form: BatchNormalizationForm, _ x: Input, _ statistics: Output
   ) {

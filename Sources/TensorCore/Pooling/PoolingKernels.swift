@@ -14,7 +14,7 @@ package protocol PoolingKernels: KernelBase {
   static func globalAverageGradient(_ form: PoolingForm, _ dy: Input, _ dx: Output)
 }
 
-extension ReferenceKernels {
+extension ReferenceKernels: PoolingKernels {
   package static func pool(_ form: PoolingForm, _ x: Input, _ y: Output, scratch: Output) {
     forEachWindow(form) { output, covered in
       switch form.kind {
@@ -80,7 +80,7 @@ extension ReferenceKernels {
   }
 }
 
-extension FloatKernels {
+extension FloatKernels: PoolingKernels {
   package static func pool(_ form: PoolingForm, _ x: Input, _ y: Output, scratch: Output) {
     switch form.kind {
     case .max: lockstep_max_pool(form.kernel, x, y, scratch)
