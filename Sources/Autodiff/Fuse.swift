@@ -10,7 +10,11 @@ extension Graph {
     for index in records.indices where users[index] > 0 {
       switch records[index].operation {
       case .add: fuseBias(at: index, users)
-      case .activation(let activation): fuseActivation(activation, at: index, users)
+      case .activation(let activation):
+        fuseActivation(activation, at: index, users)
+        fuseReLUAfterNormalization(at: index, users)
+      case .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
+        fuseReLUGradientOfNormalization(at: index)
       default: break
       }
     }

@@ -54,15 +54,20 @@ extension Graph {
     case .broadcast(let axis, _): return [append(.reduceSum(axis: axis), [dy], shape(0))]
     case .softmax: return [append(.softmaxGradient, [y, dy], record.shape)]
 
+    case .pool(let form): return [poolGradient(form, operands[0], dy)]
+    case .globalAverage(let form): return [append(.globalAverageGradient(form), [dy], shape(0))]
+    case .normalize(let form): return normalizeGradients(form, operands, dy, wanted: wanted)
+
     case .crossEntropy(let smoothing):
       return [append(.crossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .softCrossEntropy(let smoothing):
       return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    case .oneHot, .countCorrect, .countAgreeing: return operands.map { _ in nil }
+    case .oneHot, .countCorrect, .countAgreeing, .channelStatistics: return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
-      .valueLossGradient:
+      .valueLossGradient, .maxPoolGradient, .averagePoolGradient, .globalAverageGradient, .normalizeSums,
+      .normalizeGradient, .frozenNormalizeGradient:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
   }
