@@ -92,14 +92,14 @@ static inline __attribute__((always_inline)) float silu_derivative(float x) {
 
 CLONES void lockstep_activate(lockstep_activation kind, const float *x, float *y, size_t n) {
   switch (kind) {
-    case lockstep_activation_none: for (size_t i = 0; i < n; i++) y[i] = x[i]; break;
-    case lockstep_activation_sigmoid: for (size_t i = 0; i < n; i++) y[i] = sigmoid(x[i]); break;
-    case lockstep_activation_tanh: for (size_t i = 0; i < n; i++) y[i] = hyperbolic_tangent(x[i]); break;
-    case lockstep_activation_relu: for (size_t i = 0; i < n; i++) y[i] = relu(x[i]); break;
-    case lockstep_activation_leaky_relu: for (size_t i = 0; i < n; i++) y[i] = leaky_relu(x[i]); break;
-    case lockstep_activation_gelu: for (size_t i = 0; i < n; i++) y[i] = gelu(x[i]); break;
-    case lockstep_activation_gelu_tanh: for (size_t i = 0; i < n; i++) y[i] = gelu_tanh(x[i]); break;
-    case lockstep_activation_silu: for (size_t i = 0; i < n; i++) y[i] = silu(x[i]); break;
+    case lockstep_activation_none: EACH for (size_t i = 0; i < n; i++) y[i] = x[i]; break;
+    case lockstep_activation_sigmoid: EACH for (size_t i = 0; i < n; i++) y[i] = sigmoid(x[i]); break;
+    case lockstep_activation_tanh: EACH for (size_t i = 0; i < n; i++) y[i] = hyperbolic_tangent(x[i]); break;
+    case lockstep_activation_relu: EACH for (size_t i = 0; i < n; i++) y[i] = relu(x[i]); break;
+    case lockstep_activation_leaky_relu: EACH for (size_t i = 0; i < n; i++) y[i] = leaky_relu(x[i]); break;
+    case lockstep_activation_gelu: EACH for (size_t i = 0; i < n; i++) y[i] = gelu(x[i]); break;
+    case lockstep_activation_gelu_tanh: EACH for (size_t i = 0; i < n; i++) y[i] = gelu_tanh(x[i]); break;
+    case lockstep_activation_silu: EACH for (size_t i = 0; i < n; i++) y[i] = silu(x[i]); break;
   }
 }
 
@@ -111,14 +111,14 @@ CLONES void lockstep_bias_activate(lockstep_activation kind, const float *bias, 
   for (size_t row = 0; row < r; row++) {
     float *x = y + row * c;
     switch (kind) {
-      case lockstep_activation_none: for (size_t i = 0; i < c; i++) x[i] = x[i] + bias[i]; break;
-      case lockstep_activation_sigmoid: for (size_t i = 0; i < c; i++) x[i] = sigmoid(x[i] + bias[i]); break;
-      case lockstep_activation_tanh: for (size_t i = 0; i < c; i++) x[i] = hyperbolic_tangent(x[i] + bias[i]); break;
-      case lockstep_activation_relu: for (size_t i = 0; i < c; i++) x[i] = relu(x[i] + bias[i]); break;
-      case lockstep_activation_leaky_relu: for (size_t i = 0; i < c; i++) x[i] = leaky_relu(x[i] + bias[i]); break;
-      case lockstep_activation_gelu: for (size_t i = 0; i < c; i++) x[i] = gelu(x[i] + bias[i]); break;
-      case lockstep_activation_gelu_tanh: for (size_t i = 0; i < c; i++) x[i] = gelu_tanh(x[i] + bias[i]); break;
-      case lockstep_activation_silu: for (size_t i = 0; i < c; i++) x[i] = silu(x[i] + bias[i]); break;
+      case lockstep_activation_none: EACH for (size_t i = 0; i < c; i++) x[i] = x[i] + bias[i]; break;
+      case lockstep_activation_sigmoid: EACH for (size_t i = 0; i < c; i++) x[i] = sigmoid(x[i] + bias[i]); break;
+      case lockstep_activation_tanh: EACH for (size_t i = 0; i < c; i++) x[i] = hyperbolic_tangent(x[i] + bias[i]); break;
+      case lockstep_activation_relu: EACH for (size_t i = 0; i < c; i++) x[i] = relu(x[i] + bias[i]); break;
+      case lockstep_activation_leaky_relu: EACH for (size_t i = 0; i < c; i++) x[i] = leaky_relu(x[i] + bias[i]); break;
+      case lockstep_activation_gelu: EACH for (size_t i = 0; i < c; i++) x[i] = gelu(x[i] + bias[i]); break;
+      case lockstep_activation_gelu_tanh: EACH for (size_t i = 0; i < c; i++) x[i] = gelu_tanh(x[i] + bias[i]); break;
+      case lockstep_activation_silu: EACH for (size_t i = 0; i < c; i++) x[i] = silu(x[i] + bias[i]); break;
     }
   }
 }
@@ -127,13 +127,13 @@ CLONES void lockstep_activation_gradient(
   lockstep_activation kind, const float *from, const float *dy, float *dx, size_t n) {
   const float *x = from, *y = from;
   switch (kind) {
-    case lockstep_activation_none: for (size_t i = 0; i < n; i++) dx[i] = dy[i]; break;
-    case lockstep_activation_sigmoid: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] * (1.0f - y[i])); break;
-    case lockstep_activation_tanh: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * (1.0f - y[i] * y[i]); break;
-    case lockstep_activation_relu: for (size_t i = 0; i < n; i++) dx[i] = y[i] <= 0.0f ? 0.0f : dy[i]; break;
-    case lockstep_activation_leaky_relu: for (size_t i = 0; i < n; i++) dx[i] = y[i] > 0.0f ? dy[i] : LEAKY_SLOPE * dy[i]; break;
-    case lockstep_activation_gelu: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * gelu_derivative(x[i]); break;
-    case lockstep_activation_gelu_tanh: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * gelu_tanh_derivative(x[i]); break;
-    case lockstep_activation_silu: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * silu_derivative(x[i]); break;
+    case lockstep_activation_none: EACH for (size_t i = 0; i < n; i++) dx[i] = dy[i]; break;
+    case lockstep_activation_sigmoid: EACH for (size_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] * (1.0f - y[i])); break;
+    case lockstep_activation_tanh: EACH for (size_t i = 0; i < n; i++) dx[i] = dy[i] * (1.0f - y[i] * y[i]); break;
+    case lockstep_activation_relu: EACH for (size_t i = 0; i < n; i++) dx[i] = y[i] <= 0.0f ? 0.0f : dy[i]; break;
+    case lockstep_activation_leaky_relu: EACH for (size_t i = 0; i < n; i++) dx[i] = y[i] > 0.0f ? dy[i] : LEAKY_SLOPE * dy[i]; break;
+    case lockstep_activation_gelu: EACH for (size_t i = 0; i < n; i++) dx[i] = dy[i] * gelu_derivative(x[i]); break;
+    case lockstep_activation_gelu_tanh: EACH for (size_t i = 0; i < n; i++) dx[i] = dy[i] * gelu_tanh_derivative(x[i]); break;
+    case lockstep_activation_silu: EACH for (size_t i = 0; i < n; i++) dx[i] = dy[i] * silu_derivative(x[i]); break;
   }
 }
