@@ -12,8 +12,8 @@
 
 #define LANES 16
 
-// Before a loop that writes element i of a result after it has read elements i alone. Pointers are equal or apart, so it
-// may run in vectors unchecked; the check that it would get otherwise finds them equal, as plans use to call these
+// Before a loop that writes element i of a result after it has read elements i alone. Pointers are equal or apart, so
+// it may run in vectors unchecked; the check that it would get otherwise finds them equal, as plans use to call these
 // functions, and chooses a loop without vectors.
 #define EACH _Pragma("clang loop vectorize(assume_safety)")
 
