@@ -16,8 +16,9 @@ extension Graph {
     append(.differs(from: value), [x], shape(of: x))
   }
 
-  /// Each step attends to the steps of its sequence: softmax(q·kᵀ/√headWidth)·v, head by head. qkv [batch, time,
-  /// 3·width] holds queries, keys and values, the heads one behind the other in each → [batch, time, width].
+  /// Each step attends to the steps of its sequence: softmax(q·kᵀ/√headWidth)·v, head by head. qkv [batch,
+  /// time, 3·width] holds queries, keys and values, the heads one behind the other in each → [batch, time,
+  /// width].
   ///
   /// - Parameters:
   ///   - isCausal: whether step i attends to steps 0...i only.
@@ -29,7 +30,7 @@ extension Graph {
     let packed = shape(of: qkv)
     try require(
       heads > 0 && packed.rank == 3 && packed[2] % (3 * heads) == 0,
-      "packed queries, keys and values [batch, time, 3 · width] with a width that \(heads) heads share evenly",
+      "queries, keys and values [batch, time, 3 · width] with a width that \(heads) heads share evenly",
       "\(packed)")
     if let mask {
       let (batch, time) = (packed[0], packed[1])

@@ -5,8 +5,8 @@
 
 static inline __attribute__((always_inline)) float leaky_relu(float x) { return x > 0.0f ? x : LEAKY_SLOPE * x; }
 
-// Φ(x), the share of a normal distribution below x, for |x| ≤ 14, with e = e^(−x²/2). Φ(−|x|) = e · t·p(t) with
-// t = 1 / (1 + 11/32·|x|): what is left beside the exponential (Mills' ratio) is so smooth in t that p, fitted for
+// Φ(x), the share of a normal distribution below x, for |x| ≤ 14, with e = e^(−x²/2). Φ(−|x|) = e · t·p(t),
+// where t = 1 / (1 + 11/32·|x|): what is left beside the exponential (Mills' ratio) is so smooth in t that p, fitted for
 // the smallest relative error (2.3e-8), needs nine coefficients. Rounding included, it is within 3e-7 near 0.
 static inline __attribute__((always_inline)) float normal_below(float x, float e) {
   float magnitude = x < 0.0f ? -x : x;
@@ -72,16 +72,21 @@ static inline __attribute__((always_inline)) float silu_derivative(float x) {
   return share * (1.0f + b * (1.0f - share));
 }
 
+#define CASE(kind, count, statement)                     \
+  case lockstep_activation_##kind:                       \
+    EACH for (size_t i = 0; i < count; i++) statement;   \
+    break;
+
 CLONES void lockstep_activate(lockstep_activation kind, const float *x, float *y, size_t n) {
   switch (kind) {
-    case lockstep_activation_none: for (size_t i = 0; i < n; i++) y[i] = x[i]; break;
-    case lockstep_activation_sigmoid: for (size_t i = 0; i < n; i++) y[i] = sigmoid(x[i]); break;
-    case lockstep_activation_tanh: for (size_t i = 0; i < n; i++) y[i] = hyperbolic_tangent(x[i]); break;
-    case lockstep_activation_relu: for (size_t i = 0; i < n; i++) y[i] = relu(x[i]); break;
-    case lockstep_activation_leaky_relu: for (size_t i = 0; i < n; i++) y[i] = leaky_relu(x[i]); break;
-    case lockstep_activation_gelu: for (size_t i = 0; i < n; i++) y[i] = gelu(x[i]); break;
-    case lockstep_activation_gelu_tanh: for (size_t i = 0; i < n; i++) y[i] = gelu_tanh(x[i]); break;
-    case lockstep_activation_silu: for (size_t i = 0; i < n; i++) y[i] = silu(x[i]); break;
+    CASE(none, n, y[i] = x[i])
+    CASE(sigmoid, n, y[i] = sigmoid(x[i]))
+    CASE(tanh, n, y[i] = hyperbolic_tangent(x[i]))
+    CASE(relu, n, y[i] = relu(x[i]))
+    CASE(leaky_relu, n, y[i] = leaky_relu(x[i]))
+    CASE(gelu, n, y[i] = gelu(x[i]))
+    CASE(gelu_tanh, n, y[i] = gelu_tanh(x[i]))
+    CASE(silu, n, y[i] = silu(x[i]))
   }
 }
 
@@ -93,14 +98,14 @@ CLONES void lockstep_bias_activate(lockstep_activation kind, const float *bias, 
   for (size_t row = 0; row < r; row++) {
     float *x = y + row * c;
     switch (kind) {
-      case lockstep_activation_none: for (size_t i = 0; i < c; i++) x[i] = x[i] + bias[i]; break;
-      case lockstep_activation_sigmoid: for (size_t i = 0; i < c; i++) x[i] = sigmoid(x[i] + bias[i]); break;
-      case lockstep_activation_tanh: for (size_t i = 0; i < c; i++) x[i] = hyperbolic_tangent(x[i] + bias[i]); break;
-      case lockstep_activation_relu: for (size_t i = 0; i < c; i++) x[i] = relu(x[i] + bias[i]); break;
-      case lockstep_activation_leaky_relu: for (size_t i = 0; i < c; i++) x[i] = leaky_relu(x[i] + bias[i]); break;
-      case lockstep_activation_gelu: for (size_t i = 0; i < c; i++) x[i] = gelu(x[i] + bias[i]); break;
-      case lockstep_activation_gelu_tanh: for (size_t i = 0; i < c; i++) x[i] = gelu_tanh(x[i] + bias[i]); break;
-      case lockstep_activation_silu: for (size_t i = 0; i < c; i++) x[i] = silu(x[i] + bias[i]); break;
+      CASE(none, c, x[i] = x[i] + bias[i])
+      CASE(sigmoid, c, x[i] = sigmoid(x[i] + bias[i]))
+      CASE(tanh, c, x[i] = hyperbolic_tangent(x[i] + bias[i]))
+      CASE(relu, c, x[i] = relu(x[i] + bias[i]))
+      CASE(leaky_relu, c, x[i] = leaky_relu(x[i] + bias[i]))
+      CASE(gelu, c, x[i] = gelu(x[i] + bias[i]))
+      CASE(gelu_tanh, c, x[i] = gelu_tanh(x[i] + bias[i]))
+      CASE(silu, c, x[i] = silu(x[i] + bias[i]))
     }
   }
 }
@@ -109,13 +114,13 @@ CLONES void lockstep_activation_gradient(
   lockstep_activation kind, const float *from, const float *dy, float *dx, size_t n) {
   const float *x = from, *y = from;
   switch (kind) {
-    case lockstep_activation_none: for (size_t i = 0; i < n; i++) dx[i] = dy[i]; break;
-    case lockstep_activation_sigmoid: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] * (1.0f - y[i])); break;
-    case lockstep_activation_tanh: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * (1.0f - y[i] * y[i]); break;
-    case lockstep_activation_relu: for (size_t i = 0; i < n; i++) dx[i] = y[i] <= 0.0f ? 0.0f : dy[i]; break;
-    case lockstep_activation_leaky_relu: for (size_t i = 0; i < n; i++) dx[i] = y[i] > 0.0f ? dy[i] : LEAKY_SLOPE * dy[i]; break;
-    case lockstep_activation_gelu: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * gelu_derivative(x[i]); break;
-    case lockstep_activation_gelu_tanh: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * gelu_tanh_derivative(x[i]); break;
-    case lockstep_activation_silu: for (size_t i = 0; i < n; i++) dx[i] = dy[i] * silu_derivative(x[i]); break;
+    CASE(none, n, dx[i] = dy[i])
+    CASE(sigmoid, n, dx[i] = dy[i] * (y[i] * (1.0f - y[i])))
+    CASE(tanh, n, dx[i] = dy[i] * (1.0f - y[i] * y[i]))
+    CASE(relu, n, dx[i] = y[i] <= 0.0f ? 0.0f : dy[i])
+    CASE(leaky_relu, n, dx[i] = y[i] > 0.0f ? dy[i] : LEAKY_SLOPE * dy[i])
+    CASE(gelu, n, dx[i] = dy[i] * gelu_derivative(x[i]))
+    CASE(gelu_tanh, n, dx[i] = dy[i] * gelu_tanh_derivative(x[i]))
+    CASE(silu, n, dx[i] = dy[i] * silu_derivative(x[i]))
   }
 }

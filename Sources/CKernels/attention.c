@@ -207,7 +207,8 @@ INLINE void attention(
       size_t rows = smaller(PANEL, form.time - i);
       size_t limit = form.is_causal ? i + rows : form.time, padded = rounded_up(limit, LANES);
       float inverse[PANEL] = {0};
-      product(is_wide, padded, form.width, q + i * e.width, e.width, 1, keys, STRIP, STRIP * e.width, s, e.score_step, 0);
+      product(
+        is_wide, padded, form.width, q + i * e.width, e.width, 1, keys, STRIP, STRIP * e.width, s, e.score_step, 0);
       for (size_t r = 0; r < rows; r++) {
         size_t count = form.is_causal ? i + r + 1 : form.time;
         if (first < count)
@@ -284,8 +285,12 @@ INLINE void attention_gradient(
         size_t i = start + offset, rows = smaller(PANEL, form.time - i);
         size_t limit = form.is_causal ? i + rows : form.time, padded = rounded_up(limit, LANES);
         float *p = m.p + offset * e.score_step, *ds = m.ds + offset * e.score_step;
-        product(is_wide, padded, form.width, m.q + i * e.width, e.width, 1, m.keys, STRIP, STRIP * e.width, p, e.score_step, 0);
-        product(is_wide, padded, form.width, m.g + i * e.width, e.width, 1, m.values, STRIP, STRIP * e.width, ds, e.score_step, 0);
+        product(
+          is_wide, padded, form.width, m.q + i * e.width, e.width, 1, m.keys, STRIP, STRIP * e.width, p, e.score_step,
+          0);
+        product(
+          is_wide, padded, form.width, m.g + i * e.width, e.width, 1, m.values, STRIP, STRIP * e.width, ds,
+          e.score_step, 0);
         for (size_t r = 0; r < rows; r++) {
           size_t count = form.is_causal ? i + r + 1 : form.time;
           if (first < count) {
@@ -303,11 +308,13 @@ INLINE void attention_gradient(
       for (size_t j = 0; j < end; j += PANEL) {
         size_t skipped = form.is_causal && j > start ? j - start : 0, row = start + skipped;
         const float *p = m.p + skipped * e.score_step + j, *ds = m.ds + skipped * e.score_step + j;
-        product(is_wide, e.width, block - skipped, p, 1, e.score_step, m.g + row * e.width, e.width, STRIP, m.dv + j * e.width,
-          e.width, 1);
+        product(
+          is_wide, e.width, block - skipped, p, 1, e.score_step, m.g + row * e.width, e.width, STRIP,
+          m.dv + j * e.width, e.width, 1);
         // q is scaled already.
-        product(is_wide, e.width, block - skipped, ds, 1, e.score_step, m.q + row * e.width, e.width, STRIP, m.dk + j * e.width,
-          e.width, 1);
+        product(
+          is_wide, e.width, block - skipped, ds, 1, e.score_step, m.q + row * e.width, e.width, STRIP,
+          m.dk + j * e.width, e.width, 1);
       }
     }
     unpack_rows(form.time, form.width, m.dk, e.width, 1.0f, dx + embedding, step);

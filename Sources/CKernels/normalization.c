@@ -38,9 +38,9 @@ CLONES void lockstep_normalize_rows(
   for (size_t row = 0; row < form.rows; row++, x += c, y += c) {
     statistics s = statistics_of(form, x);
     if (bias)
-      for (size_t i = 0; i < c; i++) y[i] = (x[i] - s.mean) * s.scale * weight[i] + bias[i];
+      EACH for (size_t i = 0; i < c; i++) y[i] = (x[i] - s.mean) * s.scale * weight[i] + bias[i];
     else
-      for (size_t i = 0; i < c; i++) y[i] = (x[i] - s.mean) * s.scale * weight[i];
+      EACH for (size_t i = 0; i < c; i++) y[i] = (x[i] - s.mean) * s.scale * weight[i];
   }
 }
 
@@ -66,7 +66,7 @@ CLONES void lockstep_normalize_rows_input_gradient(
     }
     float mean = form.is_centered ? sum_of_lanes(sums) / (float)c : 0.0f;
     float slope = sum_of_lanes(products) / (float)c;
-    for (size_t k = 0; k < c; k++) {
+    EACH for (size_t k = 0; k < c; k++) {
       float normalized = (x[k] - s.mean) * s.scale;
       dx[k] = s.scale * (dy[k] * weight[k] - mean - normalized * slope);
     }
@@ -79,6 +79,6 @@ CLONES void lockstep_normalize_rows_weight_gradient(
   memset(dweight, 0, c * sizeof(float));
   for (size_t row = 0; row < form.rows; row++, x += c, dy += c) {
     statistics s = statistics_of(form, x);
-    for (size_t i = 0; i < c; i++) dweight[i] += dy[i] * ((x[i] - s.mean) * s.scale);
+    EACH for (size_t i = 0; i < c; i++) dweight[i] += dy[i] * ((x[i] - s.mean) * s.scale);
   }
 }

@@ -1,11 +1,13 @@
 import Autodiff
 import TensorCore
 
-/// A model of the next token, from learned positions and blocks in which each token reads the earlier ones: tokens
-/// [batch, time] → logits [batch, time, vocabulary], for any time up to the context. Radford et al. 2019.
+/// A model of the next token, from learned positions and blocks in which each token reads the earlier ones:
+/// tokens [batch, time] → logits [batch, time, vocabulary], for any time up to the context. Radford et al.
+/// 2019.
 ///
-/// Parameters: `tok.weight` [vocabulary, width], `pos` [context, width], `blocks.0.n1.weight`, …, `norm.weight`,
-/// `norm.bias`, and `head.weight` [vocabulary, width] where the head is not tied to the tokens' table.
+/// Parameters: `tok.weight` [vocabulary, width], `pos` [context, width], `blocks.0.n1.weight`, …,
+/// `norm.weight`, `norm.bias`, and `head.weight` [vocabulary, width] where the head is not tied to the
+/// tokens' table.
 public struct GPT: Layer {
   public let vocabulary: Int
   public let context: Int
@@ -15,13 +17,14 @@ public struct GPT: Layer {
   public let tiesWeights: Bool
   /// Of the embedded tokens, and of each half of each block.
   public let dropout: Double
-  /// The token that fills up short sequences: nobody attends to it. Its own logits are to be left out of the loss.
+  /// The token that fills up short sequences: nobody attends to it. Its own logits are to be left out of the
+  /// loss.
   public let paddingToken: Int?
   private let tokens: Embedding
   private let initialValue: InitialValue
 
-  /// - Parameter initialValue: of all dense layers. With `smallNormal` that of the tokens' table as well, which
-  ///   otherwise begins as N(0, 1); positions begin as N(0, 0.02) always.
+  /// - Parameter initialValue: of all dense layers. With `smallNormal` that of the tokens' table as well,
+  ///   which otherwise begins as N(0, 1); positions begin as N(0, 0.02) always.
   public init(
     vocabulary: Int, context: Int, width: Int, layers: Int, heads: Int, tiesWeights: Bool = false,
     dropout: Double = 0, paddingToken: Int? = nil, initialValue: InitialValue = .pytorch

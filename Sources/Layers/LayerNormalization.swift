@@ -1,8 +1,8 @@
 import Autodiff
 import TensorCore
 
-/// Takes the mean of the last axis off and divides by its deviation: (x − mean)/√(variance + epsilon) · weight +
-/// bias. Ba et al. 2016.
+/// Takes the mean of the last axis off and divides by its deviation: (x − mean)/√(variance + epsilon) ·
+/// weight + bias. Ba et al. 2016.
 ///
 /// Parameters as PyTorch's `LayerNorm`: `weight` [width], 1 at first, and `bias` [width], 0 at first.
 public struct LayerNormalization: Layer {

@@ -1,11 +1,11 @@
 import Autodiff
 import TensorCore
 
-/// Self-attention of several heads, with projections before and behind it: x [batch, time, width] → [batch, time,
-/// width]. Vaswani et al. 2017.
+/// Self-attention of several heads, with projections before and behind it: x [batch, time, width] → [batch,
+/// time, width]. Vaswani et al. 2017.
 ///
-/// Parameters as PyTorch's `MultiheadAttention`: `in_proj_weight` [3·width, width] for queries, keys and values,
-/// `in_proj_bias` [3·width], `out_proj.weight` [width, width], `out_proj.bias` [width].
+/// Parameters as PyTorch's `MultiheadAttention`: `in_proj_weight` [3·width, width] for queries, keys and
+/// values, `in_proj_bias` [3·width], `out_proj.weight` [width, width], `out_proj.bias` [width].
 public struct MultiHeadAttention: Layer {
   /// How the parameters are called.
   public enum Naming: Sendable {
@@ -24,8 +24,8 @@ public struct MultiHeadAttention: Layer {
 
   /// - Parameters:
   ///   - isCausal: whether a step attends to itself and earlier steps only.
-  ///   - initialValue: of both projections. `nil`: as `MultiheadAttention`, Xavier's uniform one for the packed
-  ///     projection, that of dense layers for the other, biases of 0.
+  ///   - initialValue: of both projections. `nil`: as `MultiheadAttention`, Xavier's uniform one for the
+  ///     packed projection, that of dense layers for the other, biases of 0.
   public init(
     _ name: String, _ width: Int, heads: Int, isCausal: Bool = false, naming: Naming = .pytorch,
     initialValue: InitialValue? = nil
@@ -74,8 +74,8 @@ public struct MultiHeadAttention: Layer {
 }
 
 extension Graph {
-  /// What `body` makes of the rows of x: [batch, …, columns] is seen as [rows, columns], and the result's rows as
-  /// x's leading axes again.
+  /// What `body` makes of the rows of x: [batch, …, columns] is seen as [rows, columns], and the result's
+  /// rows as x's leading axes again.
   mutating func alongRows(
     of x: Node, _ body: (Node, inout Graph) throws(GraphError) -> Node
   ) throws(GraphError) -> Node {

@@ -1,10 +1,11 @@
 import Autodiff
 import TensorCore
 
-/// A transformer's block with the normalization before each half (Radford et al. 2019): y = x + attention(norm(x)),
-/// then y + down(activation(up(norm(y)))), x [batch, time, width].
+/// A transformer's block with the normalization before each half (Radford et al. 2019): y = x +
+/// attention(norm(x)), then y + down(activation(up(norm(y)))), x [batch, time, width].
 ///
-/// Parameters: `n1`, `n2` (layer normalization), `at.qkv`, `at.proj`, `up`, `dn` (dense), a `weight` and a `bias` each.
+/// Parameters: `n1`, `n2` (layer normalization), `at.qkv`, `at.proj`, `up`, `dn` (dense), a `weight` and a
+/// `bias` each.
 public struct TransformerBlock: Layer {
   public let name: String
   public let width: Int

@@ -23,8 +23,8 @@ import Autodiff
     #expect(fixture.models.contains { $0.indices.shape[1] < $0.context })
   }
 
-  /// As in the tests of the other operations: both sides may be off by their roundings, and by a few ulp of the
-  /// exponential; in multi-head attention scores up to 7 and further sums magnify these.
+  /// As in the tests of the other operations: both sides may be off by their roundings, and by a few ulp of
+  /// the exponential; in multi-head attention scores up to 7 and further sums magnify these.
   @Test(arguments: try Fixture.attention().cases)
   func singlePrecisionAgrees(_ test: Case) throws {
     let machine: Machine<FloatKernels> = try run(test)

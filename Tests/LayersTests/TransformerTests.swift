@@ -1,5 +1,5 @@
-// Transformers as values: what parameters they declare, how these begin, and where dropout comes in. Their numbers are
-// held to PyTorch's in PyTorchAttentionTests.
+// Transformers as values: what parameters they declare, how these begin, and where dropout comes in. Their
+// numbers are held to PyTorch's in PyTorchAttentionTests.
 
 import Autodiff
 import Layers

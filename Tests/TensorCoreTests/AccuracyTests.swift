@@ -66,8 +66,8 @@ import Testing
     }
   }
 
-  /// Relative where the value is not tiny. Far below zero, where GELU is below 1e-5, exp(−x²/2) magnifies the rounding
-  /// of x²: there the error is a few roundings of x.
+  /// Relative where the value is not tiny. Far below zero, where GELU is below 1e-5, exp(−x²/2) magnifies the
+  /// rounding of x²: there the error is a few roundings of x.
   @Test func activationsThatMultiplyByAShareAreWithinAFewUlp() {
     let exact: [(Activation, (Double) -> Double)] = [
       (.gelu, { $0 * erfc(-$0 / 2.0.squareRoot()) / 2 }),

@@ -7,8 +7,8 @@ import Testing
   private typealias Fast = FloatKernels
   private typealias Exact = ReferenceKernels<Double>
 
-  /// batch, time, heads, head width: around the edges of vectors, panels of 8 rows, strips of 32 columns and blocks
-  /// of 64 rows.
+  /// batch, time, heads, head width: around the edges of vectors, panels of 8 rows, strips of 32 columns and
+  /// blocks of 64 rows.
   private static let extents = [
     (1, 1, 1, 1), (2, 5, 3, 7), (1, 16, 1, 16), (2, 17, 2, 33), (1, 33, 2, 8), (1, 64, 2, 32), (1, 73, 1, 20),
     (1, 130, 2, 16),
@@ -61,8 +61,8 @@ import Testing
 
   @Test(arguments: extents, [false, true])
   func fastKernelsEqualTheReference(_ extents: (Int, Int, Int, Int), isCausal: Bool) {
-    // Without a mask; with one in which the first step is open; with one in which a whole sample, or the first
-    // steps, are closed.
+    // Without a mask; with one in which the first step is open; with one in which a whole sample, or the
+    // first steps, are closed.
     let masks: [((Int, Int) -> Bool)?] = [
       nil, { sample, step in step == 0 || (step * 7 + sample) % 3 != 0 },
       { sample, step in sample == 1 && step > 2 && step % 4 != 0 },

@@ -1,5 +1,5 @@
-// Layer and RMS normalization: the fast kernels against the reference in double precision, and the reference against
-// the formula's own properties.
+// Layer and RMS normalization: the fast kernels against the reference in double precision, and the reference
+// against the formula's own properties.
 
 import TensorCore
 import Testing

@@ -1,8 +1,8 @@
 import CKernels
 
-/// Attention. qkv [batch, time, 3, heads, headWidth] holds queries, keys and values, as PyTorch's packed input
-/// projection gives them; mask [batch, time] says with 0 that nobody attends to a step; y [batch, time, heads,
-/// headWidth]. Steps that have nothing to attend to give zeros.
+/// Attention. qkv [batch, time, 3, heads, headWidth] holds queries, keys and values, as PyTorch's packed
+/// input projection gives them; mask [batch, time] says with 0 that nobody attends to a step; y [batch, time,
+/// heads, headWidth]. Steps that have nothing to attend to give zeros.
 package protocol AttentionKernels: KernelBase {
   /// - Parameter scratch: `form.scratchCount` elements.
   static func attention(

@@ -15,8 +15,8 @@ package struct EmbeddingForm: Hashable, Sendable {
   }
 }
 
-/// Embedding. Indices are whole numbers kept as floats, [rows]; those outside 0..<vocabulary are the data set's
-/// to refuse: the kernels trust them in release builds.
+/// Embedding. Indices are whole numbers kept as floats, [rows]; those outside 0..<vocabulary are the data
+/// set's to refuse: the kernels trust them in release builds.
 package protocol EmbeddingKernels: KernelBase {
   /// y[r, width] = table[indices[r], width]
   static func embedding(_ form: EmbeddingForm, _ indices: Input, _ table: Input, _ y: Output)
