@@ -36,14 +36,6 @@ static void on_message(j_common_ptr jpeg, int level) {
   }
 }
 
-// A progressive image may have any number of scans, each of which goes through all its pixels: a small file could
-// keep a processor busy for hours.
-static void on_progress(j_common_ptr jpeg) {
-  if (((j_decompress_ptr)jpeg)->input_scan_number <= 1000) return;
-  snprintf(((trap *)jpeg->err)->error->text, sizeof(lockstep_image_error), "more than 1,000 scans");
-  longjmp(((trap *)jpeg->err)->escape, 1);
-}
-
 bool lockstep_is_jpeg(const uint8_t *bytes, size_t count) {
   return count >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF;
 }
@@ -67,7 +59,6 @@ static bool read_jpeg(
   struct jpeg_decompress_struct jpeg;
   trap trap_;
   uint8_t *volatile inks = NULL;
-  struct jpeg_progress_mgr progress = {.progress_monitor = on_progress};
   memset(&jpeg, 0, sizeof jpeg);
   jpeg.err = jpeg_std_error(&trap_.manager);
   trap_.manager.error_exit = on_error;
@@ -79,7 +70,6 @@ static bool read_jpeg(
     return false;
   }
   jpeg_create_decompress(&jpeg);
-  jpeg.progress = &progress;
   jpeg_mem_src(&jpeg, bytes, count);
   jpeg_read_header(&jpeg, TRUE);
   uint32_t width = jpeg.image_width, height = jpeg.image_height;
