@@ -1,5 +1,6 @@
 import AllocationCounter
 import Datasets
+import Foundation
 import TensorCore
 import Testing
 
@@ -55,6 +56,18 @@ import Testing
       }
       // Few places: by chance some coincide.
       #expect(seen.count > 9)
+    }
+  }
+
+  @Test func noTwoSamplesOfManyAreChangedAlike() throws {
+    let same = try ByteImages(
+      pixels: (0..<300).flatMap { _ in (0..<144).map { UInt8($0) } },
+      labels: [Int32](repeating: 0, count: 300), inputShape: [3, 6, 8], classNames: ["a"])
+    for augmentation in [Augmentation.affine(rotation: 30), .colorJitter(contrast: 0.5)] {
+      let inputs = try AugmentedDataset(same, [augmentation], seed: 7).filled(Array(0..<300)).inputs
+      var seen: Set<[Float]> = []
+      for sample in 0..<300 { seen.insert(Array(inputs[144 * sample..<144 * sample + 144])) }
+      #expect(seen.count == 300)
     }
   }
 
@@ -242,6 +255,19 @@ import Testing
     #expect(abs(variance / expected - 1) < 0.1)
     // Kurtosis of a symmetric beta: 3 − 6 / (2 α + 3).
     #expect(abs(fourth / (expected * expected) - (3 - 6 / (2 * a + 3))) < 0.25)
+  }
+
+  @Test func betaOfAHalfFollowsTheArcsineLaw() {
+    var stream = RandomStream(seed: 6, purpose: .test)
+    let count = 40_000
+    let draws = (0..<count).map { _ in Double(stream.symmetricBeta(0.5)) }.sorted()
+    var distance = 0.0
+    for (index, draw) in draws.enumerated() {
+      let expected = 2 / Double.pi * asin(draw.squareRoot())
+      distance = max(distance, abs(expected - Double(index) / Double(count)))
+    }
+    // Kolmogorov and Smirnov's bound for one accident in a thousand: 1.95 / 200.
+    #expect(distance < 0.00975)
   }
 
   @Test func mixupChangesBothSamplesFirst() throws {

@@ -18,8 +18,8 @@ import Testing
   }
 
   @Test func threadsChangeNothing() throws {
-    let one = try draw(1003).digest()
-    for threads in [2, 3] { #expect(try draw(1003, threads: threads).digest() == one) }
+    let one = try draw(515).digest()
+    #expect(try draw(515, threads: 2).digest() == one)
   }
 
   @Test func aLongerDataSetBeginsWithTheShorterOne() throws {
@@ -49,14 +49,14 @@ import Testing
   @Test func coloursSayNothingAndShapesAreThere() throws {
     // Each channel's mean is alike for all classes, so that colour does not give the label away, and every
     // image has an edge: neighbours that differ by more than the noise.
-    let filled = try draw(2000).filled(Array(0..<2000))
+    let filled = try draw(1000).filled(Array(0..<1000))
     var means = [[Double]](repeating: [0, 0, 0], count: 10)
-    for sample in 0..<2000 {
+    for sample in 0..<1000 {
       var largest: Float = 0
       for channel in 0..<3 {
         let start = 3072 * sample + 1024 * channel
         let plane = filled.inputs[start..<start + 1024]
-        means[Int(filled.targets[sample])][channel] += Double(plane.reduce(0, +)) / 1024 / 200
+        means[Int(filled.targets[sample])][channel] += Double(plane.reduce(0, +)) / 1024 / 100
         for row in 0..<32 {
           let line = start + 32 * row
           let left = filled.inputs[line..<line + 32]
@@ -65,6 +65,6 @@ import Testing
       }
       #expect(largest > 90)
     }
-    for mean in means { for level in mean { #expect(abs(level - 128) < 22) } }
+    for mean in means { for level in mean { #expect(abs(level - 128) < 31) } }
   }
 }
