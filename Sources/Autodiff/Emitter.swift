@@ -22,8 +22,8 @@ struct Emitter {
 
   mutating func emit(_ node: Node) {
     let record = graph.records[node.index]
-    // A reshape moves no data: its result has its operand's place.
-    if case .reshape = record.operation { return }
+    // A view moves no data: its result has a place within its operand's.
+    if case .view = record.operation { return }
     guard let result = slots[node.index] else { preconditionFailure("node \(node.index) has no place") }
     let first = record.operands.first.map { graph.shape(of: $0) } ?? record.shape
     let extents: (Int, Int, Int)
@@ -50,7 +50,7 @@ struct Emitter {
     let shape = graph.shape(of: node)
     drafts.append(
       Draft(
-        operation: .reshape, result: slot, operands: [source], count: shape.count,
+        operation: .view(offset: 0), result: slot, operands: [source], count: shape.count,
         extents: (1, shape.count, 1),
         name: "\(graph.records[node.index].layer): copy \(shape)"))
   }
@@ -70,14 +70,15 @@ struct Emitter {
       let completed = completes[index]
       if let completed { isComplete.insert(completed.offset) }
       let firstIncomplete = layout?.entries.first { !isComplete.contains($0.offset) }
-      let first = draft.operands.first ?? draft.result
+      func operand(_ number: Int) -> Slot {
+        draft.operands.count > number ? draft.operands[number] : draft.operands.first ?? draft.result
+      }
+      precondition(draft.operands.count <= 6, "an instruction has at most six operands")
       instructions.append(
         Instruction(
           operation: draft.operation, result: draft.result,
-          operands: (
-            first, draft.operands.count > 1 ? draft.operands[1] : first,
-            draft.operands.count > 2 ? draft.operands[2] : first
-          ), count: draft.count, extents: draft.extents, checkedCount: completed?.shape.count ?? 0,
+          operands: (operand(0), operand(1), operand(2), operand(3), operand(4), operand(5)),
+          count: draft.count, extents: draft.extents, checkedCount: completed?.shape.count ?? 0,
           completedPrefix: firstIncomplete?.offset ?? layout?.count ?? 0))
     }
     return (instructions, drafts.map(\.name))

@@ -9,6 +9,9 @@ package struct Bindings<Scalar: BitwiseCopyable> {
   package var inputs: UnsafePointer<Scalar>?
   package var targets: UnsafePointer<Scalar>?
   package var labels: UnsafePointer<Int32>?
+  package var weights: UnsafePointer<Scalar>?
+  /// What random numbers are drawn by, for plans with dropout.
+  package var key: PassKey?
   package var activations: UnsafeMutablePointer<Scalar>
   package var results: UnsafeMutablePointer<Scalar>?
 
@@ -31,14 +34,15 @@ package struct Bindings<Scalar: BitwiseCopyable> {
     case .activations: activations + slot.offset
     case .inputs: UnsafeMutablePointer(mutating: bound(inputs, "inputs")) + slot.offset
     case .targets: UnsafeMutablePointer(mutating: bound(targets, "targets")) + slot.offset
+    case .weights: UnsafeMutablePointer(mutating: bound(weights, "weights")) + slot.offset
     case .results: bound(results, "results") + slot.offset
     }
   }
 
   @inline(__always)
-  fileprivate func bound<Pointer>(_ pointer: Pointer?, _ name: StaticString) -> Pointer {
-    guard let pointer else { preconditionFailure("this plan needs \(name), which are not bound") }
-    return pointer
+  fileprivate func bound<Value>(_ value: Value?, _ name: StaticString) -> Value {
+    guard let value else { preconditionFailure("this plan needs \(name), which are not bound") }
+    return value
   }
 }
 
@@ -56,7 +60,7 @@ package enum Executor<Kernels: KernelSet> {
     clear(plan, memory)
     try plan.instructions.withUnsafeBufferPointer { instructions in
       for index in instructions.indices {
-        execute(instructions[index], memory)
+        execute(instructions[index], memory, plan, index)
         try afterInstruction(instructions[index].completedPrefix)
       }
     }
@@ -65,9 +69,13 @@ package enum Executor<Kernels: KernelSet> {
   package static func clear(_ plan: Plan, _ memory: Bindings<Scalar>) {
     memory.riders.update(repeating: 0, count: Rider.room)
     memory.riders[Rider.samples.rawValue] = Scalar(plan.batch)
+    memory.riders[Rider.shards.rawValue] = 1
   }
 
-  package static func execute(_ instruction: Instruction, _ memory: Bindings<Scalar>) {
+  /// - Parameter index: the instruction's number in the plan.
+  package static func execute(
+    _ instruction: Instruction, _ memory: Bindings<Scalar>, _ plan: Plan, _ index: Int
+  ) {
     let y = memory.address(instruction.result)
     let a = memory.address(instruction.operands.0)
     let b = memory.address(instruction.operands.1)
@@ -75,7 +83,7 @@ package enum Executor<Kernels: KernelSet> {
     let (count, (first, second, third)) = (instruction.count, instruction.extents)
 
     switch instruction.operation {
-    case .input, .target, .labels, .parameter:
+    case .input, .target, .labels, .weights, .parameter, .buffer:
       preconditionFailure("leaves are not computed")
     case .constant(let value): Kernels.fill(Scalar(value), y, count)
     case .matrixProduct(let transposeA, let transposeB, let epilogue):
@@ -92,22 +100,41 @@ package enum Executor<Kernels: KernelSet> {
     case .add: Kernels.add(a, b, y, count)
     case .multiply: Kernels.multiply(a, b, y, count)
     case .scale(let factor): Kernels.scale(a, Scalar(factor), y, count)
-    case .reshape: Kernels.copy(a, y, count)
+    case .view: Kernels.copy(a, y, count)
+    case .slice(let form):
+      Kernels.copyRuns(
+        a + form.start, y, rows: form.rows, length: form.part, xStride: form.whole, yStride: form.part)
+    case .pad(let form):
+      Kernels.fill(0, y, count)
+      Kernels.copyRuns(
+        a, y + form.start, rows: form.rows, length: form.part, xStride: form.part, yStride: form.whole)
+    case .concatenate(let rows, let left, let right):
+      Kernels.copyRuns(a, y, rows: rows, length: left, xStride: left, yStride: left + right)
+      Kernels.copyRuns(b, y + left, rows: rows, length: right, xStride: right, yStride: left + right)
+    case .transpose(let form): Kernels.transpose(form, a, y)
     case .reduceSum: Kernels.reduceSum(a, y, outer: first, axis: second, inner: third)
     case .broadcast: Kernels.broadcast(a, y, outer: first, axis: second, inner: third)
     case .oneHot: Kernels.oneHot(memory.bound(memory.labels, "labels"), y, first, second)
     case .softmax: Kernels.softmax(a, y, first, second)
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
-    case .crossEntropy:
-      y.pointee = Kernels.crossEntropy(a, memory.bound(memory.labels, "labels"), first, second)
-    case .crossEntropyGradient:
-      // Labels have no slot, so the loss's gradient is the second operand that has one.
-      Kernels.crossEntropyGradient(a, memory.bound(memory.labels, "labels"), b.pointee, y, first, second)
-    case .squaredError: y.pointee = Kernels.squaredError(a, b, first, second)
-    case .squaredErrorGradient:
-      Kernels.difference(a, b, c.pointee * 2 / Scalar(second), y, count)
+    case .dropout(let form): Kernels.dropout(form, memory.bound(memory.key, "a key for dropout"), a, y)
+
+    // Labels have no slot, so a gradient's next operand is the second that has one.
+    case .crossEntropy(let smoothing):
+      Kernels.crossEntropy(
+        a, memory.bound(memory.labels, "labels"), smoothing: Scalar(smoothing), y, first, second)
+    case .crossEntropyGradient(let smoothing):
+      Kernels.crossEntropyGradient(
+        a, memory.bound(memory.labels, "labels"), smoothing: Scalar(smoothing), b, y, first, second)
+    case .softCrossEntropy(let smoothing):
+      Kernels.softCrossEntropy(a, b, smoothing: Scalar(smoothing), y, first, second)
+    case .softCrossEntropyGradient(let smoothing):
+      Kernels.softCrossEntropyGradient(a, b, smoothing: Scalar(smoothing), c, y, first, second)
+    case .valueLoss(let kind): Kernels.valueLoss(kind, a, b, y, first, second)
+    case .valueLossGradient(let kind): Kernels.valueLossGradient(kind, a, b, c, y, first, second)
     case .countCorrect:
       y.pointee = Scalar(Kernels.countCorrect(a, memory.bound(memory.labels, "labels"), first, second))
+    case .countAgreeing: y.pointee = Scalar(Kernels.countAgreeing(a, b, first, second))
     }
 
     if instruction.checkedCount > 0, !Kernels.isSummable(y, instruction.checkedCount) {

@@ -12,7 +12,7 @@ extension Graph {
     func shape(_ operand: Int) -> Shape { self.shape(of: operands[operand]) }
 
     switch record.operation {
-    case .input, .target, .labels, .parameter, .constant: return []
+    case .input, .target, .labels, .weights, .parameter, .buffer, .constant: return []
 
     case .matrixProduct(let transposeA, let transposeB, let epilogue):
       precondition(epilogue == .none, "products are fused after differentiation")
@@ -38,19 +38,40 @@ extension Graph {
         wanted[1] ? append(.multiply, [dy, operands[0]], record.shape) : nil,
       ]
     case .scale(let factor): return [append(.scale(factor), [dy], record.shape)]
-    case .reshape: return [append(.reshape, [dy], shape(0))]
+    case .view(let offset): return [embed(dy, at: offset, in: shape(0))]
+    case .slice(let form): return [append(.pad(form), [dy], shape(0))]
+    case .pad(let form): return [append(.slice(form), [dy], shape(0))]
+    case .concatenate(let rows, let first, let second):
+      let whole = first + second
+      return [
+        append(.slice(.init(rows: rows, whole: whole, part: first, start: 0)), [dy], shape(0)),
+        append(.slice(.init(rows: rows, whole: whole, part: second, start: first)), [dy], shape(1)),
+      ]
+    case .transpose(let form): return [append(.transpose(form.inverse), [dy], shape(0))]
+    case .dropout(let form): return [append(.dropout(form), [dy], record.shape)]
     case .reduceSum(let axis):
       return [append(.broadcast(axis: axis, count: shape(0)[axis]), [dy], shape(0))]
     case .broadcast(let axis, _): return [append(.reduceSum(axis: axis), [dy], shape(0))]
     case .softmax: return [append(.softmaxGradient, [y, dy], record.shape)]
 
-    case .crossEntropy: return [append(.crossEntropyGradient, operands + [dy], shape(0)), nil]
-    case .squaredError: return [append(.squaredErrorGradient, operands + [dy], shape(0)), nil]
+    case .crossEntropy(let smoothing):
+      return [append(.crossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
+    case .softCrossEntropy(let smoothing):
+      return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
+    case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    case .oneHot, .countCorrect: return operands.map { _ in nil }
-    case .activationGradient, .softmaxGradient, .crossEntropyGradient, .squaredErrorGradient:
+    case .oneHot, .countCorrect, .countAgreeing: return operands.map { _ in nil }
+    case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
+      .valueLossGradient:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
+  }
+
+  /// Zeros of a shape, with dy in the elements from `offset` on.
+  private mutating func embed(_ dy: Node, at offset: Int, in whole: Shape) -> Node {
+    let part = shape(of: dy).count
+    guard part < whole.count else { return append(.view(offset: 0), [dy], whole) }
+    return append(.pad(.init(rows: 1, whole: whole.count, part: part, start: offset)), [dy], whole)
   }
 
   private mutating func product(

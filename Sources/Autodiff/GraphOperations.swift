@@ -52,7 +52,7 @@ extension Graph {
     try require(
       old.count == shape.count, "a shape of \(old.count) elements, as \(old) has",
       "\(shape) with \(shape.count)")
-    return append(.reshape, [x], shape)
+    return append(.view(offset: 0), [x], shape)
   }
 
   /// [batch, …] as [batch, elements of a sample].
@@ -96,28 +96,6 @@ extension Graph {
     append(.oneHot(classes: classes), [labels], shape(of: labels).inserting(classes, at: 1))
   }
 
-  /// −log softmax(logits)[label], summed over the batch: a scalar. logits [batch, classes].
-  public mutating func crossEntropy(_ logits: Node, _ labels: Node) throws(GraphError) -> Node {
-    try requireLogits(logits, labels, "cross-entropy")
-    return append(.crossEntropy, [logits, labels], .scalar)
-  }
-
-  /// (prediction − target)², the mean over a sample's values, summed over the batch: a scalar.
-  public mutating func squaredError(_ prediction: Node, _ target: Node) throws(GraphError) -> Node {
-    let (left, right) = (shape(of: prediction), shape(of: target))
-    try require(
-      left == right && left.rank >= 1, "predictions of the targets' shape, \(right)", "\(left)")
-    let flat: Shape = [left[0], left.count / left[0]]
-    return append(
-      .squaredError, [try reshape(prediction, flat), try reshape(target, flat)], .scalar)
-  }
-
-  /// The number of samples whose largest logit is that of their label: a scalar without a gradient.
-  public mutating func countCorrect(_ logits: Node, _ labels: Node) throws(GraphError) -> Node {
-    try requireLogits(logits, labels, "an accuracy")
-    return append(.countCorrect, [logits, labels], .scalar)
-  }
-
   package mutating func constant(_ value: Double) -> Node { append(.constant(value), [], .scalar) }
 
   private mutating func elementwise(
@@ -137,14 +115,7 @@ extension Graph {
     return append(operation, [a, repeated], left)
   }
 
-  private func requireLogits(_ logits: Node, _ labels: Node, _ name: String) throws(GraphError) {
-    let (left, right) = (shape(of: logits), shape(of: labels))
-    try require(
-      left.rank == 2 && right.rank == 1 && left[0] == right[0],
-      "logits [batch, classes] and labels [batch] for \(name)", "\(left) and \(right)")
-  }
-
-  private func require(_ condition: Bool, _ expected: String, _ found: String) throws(GraphError) {
+  func require(_ condition: Bool, _ expected: String, _ found: String) throws(GraphError) {
     guard condition else {
       throw GraphError(
         at: layer, expected: expected, found: found,

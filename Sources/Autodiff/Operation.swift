@@ -9,10 +9,14 @@ package enum Operation: Hashable, Sendable {
   case input
   /// [batch, …], the values that a regression should predict, from the loader.
   case target
-  /// [batch], the class of each sample, from the loader.
+  /// [batch] or [batch · labels of a sample], the classes, from the loader.
   case labels
+  /// [batch], how much each sample counts, from the loader.
+  case weights
   /// The parameter with this index in `Graph.parameters`.
   case parameter(Int)
+  /// The buffer with this index in `Graph.buffers`.
+  case buffer(Int)
   /// A scalar.
   case constant(Double)
 
@@ -34,8 +38,16 @@ package enum Operation: Hashable, Sendable {
   case scale(Double)
 
   // Shape.
-  /// x; no data moves.
-  case reshape
+  /// x; the elements from this one on, as many as the result has, seen as another shape. No data moves.
+  case view(offset: Int)
+  /// x; a part of an axis.
+  case slice(RunForm)
+  /// x; zeros around it along an axis.
+  case pad(RunForm)
+  /// a, b; one behind the other along an axis: so many rows, so many elements of each in a row.
+  case concatenate(rows: Int, first: Int, second: Int)
+  /// x; two axes change places.
+  case transpose(TransposeForm)
   /// x; the axis goes.
   case reduceSum(axis: Int)
   /// x; the axis comes.
@@ -49,17 +61,27 @@ package enum Operation: Hashable, Sendable {
   /// y (softmax's result), dy
   case softmaxGradient
 
-  // Losses: a scalar, the sum over the batch.
-  /// logits [batch, classes], labels
-  case crossEntropy
-  /// logits, labels, the loss's gradient (a scalar)
-  case crossEntropyGradient
-  /// prediction [batch, values], target: the mean over the values of a sample, summed over the batch
-  case squaredError
-  /// prediction, target, the loss's gradient (a scalar)
-  case squaredErrorGradient
-  /// logits [batch, classes], labels: a scalar, the number of samples classified correctly
+  // Random.
+  /// x
+  case dropout(DropoutForm)
+
+  // Losses: [rows], a number a row.
+  /// logits [rows, classes], labels
+  case crossEntropy(smoothing: Double)
+  /// logits, labels, the losses' gradients [rows]
+  case crossEntropyGradient(smoothing: Double)
+  /// logits [rows, classes], probabilities of the same shape
+  case softCrossEntropy(smoothing: Double)
+  /// logits, probabilities, the losses' gradients [rows]
+  case softCrossEntropyGradient(smoothing: Double)
+  /// prediction [rows, values], target: the mean over a row's values
+  case valueLoss(ValueLoss)
+  /// prediction, target, the losses' gradients [rows]
+  case valueLossGradient(ValueLoss)
+  /// logits [rows, classes], labels: a scalar, the number of rows classified correctly
   case countCorrect
+  /// logits [rows, classes], probabilities: a scalar, the number of rows whose most probable class is right
+  case countAgreeing
 
   /// What is done to a matrix product's result while it is still in cache.
   package struct Epilogue: Hashable, Sendable {
@@ -71,19 +93,25 @@ package enum Operation: Hashable, Sendable {
 
   package var isLeaf: Bool {
     switch self {
-    case .input, .target, .labels, .parameter: true
+    case .input, .target, .labels, .weights, .parameter, .buffer: true
     default: false
     }
   }
 
-  /// Whether the kernel reads each element of its first `count` operands before it writes that element of
-  /// its result, so that the result may take an operand's place.
-  package var mayOverwriteOperands: Bool {
+  /// So many of the first operands may lose their place to the result, because the kernel reads each of
+  /// their elements before it writes that element of the result.
+  package var overwritableOperands: Int {
     switch self {
-    case .activation, .activationGradient, .add, .multiply, .scale, .softmax, .softmaxGradient,
-      .crossEntropyGradient, .squaredErrorGradient:
-      true
-    default: false
+    case .activation, .scale, .dropout, .crossEntropyGradient, .softCrossEntropyGradient: 1
+    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .valueLossGradient: 2
+    default: 0
+    }
+  }
+
+  /// Elements of scratch memory that the kernel needs while it runs.
+  package var scratchCount: Int {
+    switch self {
+    default: 0
     }
   }
 }

@@ -12,38 +12,54 @@ struct Placement {
 
   private let graph: Graph
   private let order: [Node]
-  /// Nodes that share a place: a reshape with its operand, an element-wise result with an operand that
+  /// Nodes that share a place: a view with its operand, an element-wise result with an operand that
   /// nothing else reads any more. Each points to an earlier one, or to itself.
   private var origin: [Int]
+  /// How far behind the beginning of its origin a node's tensor begins.
+  private var offset: [Int]
 
   /// - Parameters:
   ///   - parameters: where each parameter lies.
+  ///   - buffers: where each buffer lies.
   ///   - outputs: nodes with places of their own.
   ///   - keepsAll: whether every tensor keeps its memory to the end, to be inspected.
   init(
-    _ graph: Graph, order: [Node], parameters: [Slot], outputs: [(node: Node, slot: Slot)], keepsAll: Bool
+    _ graph: Graph, order: [Node], parameters: [Slot], buffers: [Slot], outputs: [(node: Node, slot: Slot)],
+    keepsAll: Bool
   ) {
     self.graph = graph
     self.order = order
     slots = Array(repeating: nil, count: graph.records.count)
     origin = Array(graph.records.indices)
+    offset = Array(repeating: 0, count: graph.records.count)
 
     for (index, record) in graph.records.enumerated() {
       switch record.operation {
       case .input: slots[index] = Slot(.inputs, 0)
+      case .weights: slots[index] = Slot(.weights, 0)
+      case .buffer(let buffer): slots[index] = buffers[buffer]
       case .target: slots[index] = Slot(.targets, 0)
       case .parameter(let parameter): slots[index] = parameters[parameter]
-      case .reshape: origin[index] = origin[record.operands[0].index]
+      case .view(let start):
+        let operand = record.operands[0].index
+        origin[index] = origin[operand]
+        offset[index] = offset[operand] + start
       default: break
       }
     }
     for output in outputs {
       let source = origin[output.node.index]
-      // Of two outputs of one tensor, or of one that is a leaf, the plan makes copies.
-      if slots[source] == nil, !graph.records[source].operation.isLeaf { slots[source] = output.slot }
+      // Of two outputs of one tensor, of one that is a leaf, and of a part of one, the plan makes copies.
+      if slots[source] == nil, !graph.records[source].operation.isLeaf,
+        graph.records[source].shape.count == graph.shape(of: output.node).count
+      {
+        slots[source] = output.slot
+      }
     }
     placeActivations(keepsAll: keepsAll)
-    for index in slots.indices where slots[index] == nil { slots[index] = slots[origin[index]] }
+    for index in slots.indices where slots[index] == nil {
+      slots[index] = slots[origin[index]].map { Slot($0.arena, $0.offset + offset[index]) }
+    }
   }
 
   private mutating func placeActivations(keepsAll: Bool) {
@@ -59,8 +75,8 @@ struct Placement {
       let record = graph.records[node.index]
       guard origin[node.index] == node.index, slots[node.index] == nil else { continue }
       let end = keepsAll ? order.count : max(lastRead[node.index] ?? position, position)
-      if !keepsAll, record.operation.mayOverwriteOperands,
-        let operand = record.operands.first(where: { operand in
+      if !keepsAll,
+        let operand = record.operands.prefix(record.operation.overwritableOperands).first(where: { operand in
           let source = origin[operand.index]
           return tensorOf[source] != nil && lastRead[source] == position
             && graph.records[source].shape.count == record.shape.count

@@ -6,7 +6,7 @@ package struct Instruction: Sendable {
   package let operation: Operation
   package let result: Slot
   /// As many as the operation has; the rest repeat the first. Labels have no slot: there is one vector.
-  package let operands: (Slot, Slot, Slot)
+  package let operands: (Slot, Slot, Slot, Slot, Slot, Slot)
   /// Elements of the result, or of the first operand where the result is a scalar or a reduction.
   package let count: Int
   /// What the kernel calls rows, columns, depth; or outer, axis, inner.
@@ -25,8 +25,12 @@ package struct Plan: Sendable {
   package let layout: VectorLayout
   /// The number of samples of a pass.
   package let batch: Int
-  /// The room that activations need, in elements.
+  /// The room that activations need, in elements, scratch memory included.
   package let activationCount: Int
+  /// Where scratch memory begins among the activations: what an instruction needs while it runs.
+  package let scratchOffset: Int
+  /// What instructions keep from run to run, a place for each; one thread at a time runs a plan.
+  package let primitives: PrimitiveTable
   package let resultCount: Int
   /// The slots of the graph's nodes, for inspection with `keepsActivations`.
   package let slots: [Slot?]
@@ -34,6 +38,8 @@ package struct Plan: Sendable {
   /// What a plan is asked to leave behind.
   package enum Output: Sendable {
     case rider(Rider, Node)
+    /// What the buffer with this index is to follow.
+    case statistic(Int, Node)
     /// At this offset of the results.
     case result(Node, offset: Int)
   }
@@ -56,13 +62,15 @@ package struct Plan: Sendable {
     keepsActivations: Bool = false
   ) throws(GraphError) -> Plan {
     var graph = graph
+    let outputs =
+      outputs + [.rider(.loss, loss)] + graph.statistics.map { .statistic($0.buffer, $0.node) }
     let gradients = try graph.differentiate(loss)
-    graph.fuse(outputs: gradients + [loss] + outputs.map(\.node))
-    let order = graph.order(outputs: gradients + [loss] + outputs.map(\.node))
+    graph.fuse(outputs: gradients + outputs.map(\.node))
+    let order = graph.order(outputs: gradients + outputs.map(\.node))
     let found = completionOrder(graph, order: order, gradients: gradients)
     precondition(layout == nil || layout == found, "the order of the gradients does not depend on the batch")
     return Plan(
-      graph, batch: batch, outputs: outputs + [.rider(.loss, loss)], gradients: gradients, layout: found,
+      graph, batch: batch, outputs: outputs, gradients: gradients, layout: found,
       keepsActivations: keepsActivations)
   }
 
@@ -72,7 +80,13 @@ package struct Plan: Sendable {
     let byCompletion = graph.parameters.indices.sorted {
       (position[gradients[$0]] ?? -1, $0) < (position[gradients[$1]] ?? -1, $1)
     }
-    return VectorLayout(byCompletion.map { (graph.parameters[$0].name, graph.parameters[$0].shape) })
+    // A buffer that nothing is recorded for stays as it is.
+    let recorded = Set(graph.statistics.map(\.buffer))
+    return VectorLayout(
+      byCompletion.map { (graph.parameters[$0].name, graph.parameters[$0].shape) },
+      buffers: graph.buffers.enumerated().map {
+        ($1.name, $1.shape, recorded.contains($0) ? $1.momentum : 0)
+      })
   }
 
   private init(
@@ -90,10 +104,12 @@ package struct Plan: Sendable {
       }
       return Slot(.parameters, entry.offset)
     }
+    let bufferSlots = graph.buffers.indices.map { Slot(.parameters, layout.buffers[$0].entry.offset) }
     var destinations = zip(parameterSlots, gradients).map { (node: $1, slot: Slot(.gradients, $0.offset)) }
-    destinations += outputs.map { ($0.node, $0.slot) }
+    destinations += outputs.map { ($0.node, $0.slot(layout)) }
     let placement = Placement(
-      graph, order: order, parameters: parameterSlots, outputs: destinations, keepsAll: keepsActivations)
+      graph, order: order, parameters: parameterSlots, buffers: bufferSlots, outputs: destinations,
+      keepsAll: keepsActivations)
 
     var emitter = Emitter(graph: graph, slots: placement.slots)
     for node in order { emitter.emit(node) }
@@ -105,7 +121,10 @@ package struct Plan: Sendable {
     (instructions, names) = emitter.finish(gradientsOf: gradients.isEmpty ? nil : layout)
     self.layout = layout
     self.batch = batch
-    activationCount = placement.activationCount
+    scratchOffset = placement.activationCount
+    activationCount =
+      scratchOffset + (instructions.map(\.operation.scratchCount).max() ?? 0).alignedToVector
+    primitives = PrimitiveTable(count: instructions.count)
     resultCount = outputs.reduce(0) { $0 + $1.resultCount(graph) }
     slots = placement.slots
   }
@@ -114,13 +133,15 @@ package struct Plan: Sendable {
 extension Plan.Output {
   var node: Node {
     switch self {
-    case .rider(_, let node), .result(let node, _): node
+    case .rider(_, let node), .statistic(_, let node), .result(let node, _): node
     }
   }
 
-  var slot: Slot {
+  func slot(_ layout: VectorLayout) -> Slot {
     switch self {
     case .rider(let rider, _): Slot(.riders, rider.rawValue)
+    case .statistic(let buffer, _):
+      Slot(.riders, layout.statistic(of: layout.buffers[buffer]).lowerBound)
     case .result(_, let offset): Slot(.results, offset)
     }
   }

@@ -8,6 +8,7 @@ package struct Slot: Hashable, Sendable {
     case riders
     case inputs
     case targets
+    case weights
     case activations
     /// What a plan without a backward pass was asked for.
     case results

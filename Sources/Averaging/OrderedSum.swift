@@ -45,7 +45,7 @@ package final class OrderedSum: GradientSum {
     }
     let bufferCount = folds.map { $0[communicator.rank].bufferCount }.max() ?? 0
     buffers = (0..<max(bufferCount, 1)).map { _ in Arena<Float>(count: layout.gradientCount) }
-    let stride = owned.count + Rider.room
+    let stride = owned.count + layout.riders.count
     let foreign = folds.map { folds in
       folds.enumerated().reduce(0) { $0 + ($1.offset == communicator.rank ? 0 : $1.element.partials.count) }
     }
@@ -68,7 +68,7 @@ package final class OrderedSum: GradientSum {
           if !owned.isEmpty {
             round.receives.append(Message(peer: peer, memory: .init(start: place, count: owned.count)))
           }
-          round.receives.append(Message(peer: peer, memory: .init(start: riders, count: Rider.room)))
+          round.receives.append(Message(peer: peer, memory: .init(start: riders, count: layout.riders.count)))
           place += stride
         }
       }
@@ -118,7 +118,7 @@ package final class OrderedSum: GradientSum {
     phase(.compute)
     for addition in round.additions {
       let riders = round.partials[addition.into].riders
-      lockstep_add(riders, addition.riders, riders, Rider.room)
+      lockstep_add(riders, addition.riders, riders, layout.riders.count)
     }
     let result = round.partials[round.result]
     let sums = SummedGradients(gradients: result.slice, riders: result.riders)

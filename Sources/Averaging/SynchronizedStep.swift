@@ -22,7 +22,7 @@ package final class SynchronizedStep {
     _ communicator: any Communicator, layout: VectorLayout, parameters: Arena<Float>, optimizer: Optimizer,
     sum: any GradientSum
   ) {
-    precondition(parameters.count == layout.count)
+    precondition(parameters.count == layout.vectorCount)
     self.communicator = communicator
     self.layout = layout
     self.parameters = parameters
@@ -66,6 +66,7 @@ package final class SynchronizedStep {
     precondition(samples == batch, "\(samples) samples were averaged in a batch of \(batch)")
 
     try update(sums.gradients, scale: 1 / Float(batch), step: step, phase: phase)
+    follow(sums)
     phase(.communication)
     let outcome = Outcome(
       loss: sums.rider(.loss), correct: Int(sums.rider(.correct)), samples: samples,
@@ -116,6 +117,19 @@ package final class SynchronizedStep {
     let result = Swift.Result { try body() }
     try swap()
     return try result.get()
+  }
+
+  /// The buffers follow the shards' statistics. Every rank has their sums, and does the same.
+  private func follow(_ sums: SummedGradients) {
+    let share = 1 / sums.rider(.shards)
+    for buffer in layout.buffers where buffer.momentum != 0 {
+      let momentum = Float(buffer.momentum)
+      let statistic = layout.statistic(of: buffer)
+      for (index, place) in zip(statistic, buffer.entry.range) {
+        let old = parameters.base[place]
+        parameters.base[place] = old + momentum * (sums.riders[index] * share - old)
+      }
+    }
   }
 
   /// - Parameter start: the first element that is looked at.

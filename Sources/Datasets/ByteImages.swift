@@ -80,9 +80,7 @@ public struct ByteImages: Dataset {
     _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>,
     targets: TargetMemory
   ) {
-    guard case .labels(let answers) = targets else {
-      preconditionFailure("images have labels, not values")
-    }
+    guard let answers = targets.labels else { preconditionFailure("images have labels") }
     pixels.withUnsafeBufferPointer { pixels in
       labels.withUnsafeBufferPointer { labels in
         lines.withUnsafeBufferPointer { lines in

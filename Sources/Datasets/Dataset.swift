@@ -11,13 +11,16 @@ public protocol Dataset: Sendable {
   var inputShape: [Int] { get }
   /// What a model learns to answer.
   var target: Target { get }
+  /// Whether each sample comes with a number that says how much it counts.
+  var isWeighted: Bool { get }
   /// The classes' names, in the order of their numbers; empty where targets are values.
   var classNames: [String] { get }
   /// What `fill` does to the stored numbers.
   var normalization: Normalization { get }
 
   /// Writes samples, normalized, to memory: row k of `inputs` (`[samples.count] + inputShape`, dense) and
-  /// of `targets` gets sample `samples[k]`.
+  /// of `targets` gets sample `samples[k]`. Of `targets` is there what the data set's `target` and
+  /// `isWeighted` say.
   ///
   /// `epoch` is for data that differ from epoch to epoch, such as augmented ones. The call may come from
   /// any thread; it must depend on nothing but its arguments, and should allocate nothing.
@@ -37,11 +40,10 @@ extension Dataset {
   public var inputSize: Int { inputShape.reduce(1, *) }
 
   public var classNames: [String] {
-    switch target {
-    case .classes(let count): (0..<count).map(String.init)
-    case .values: []
-    }
+    target.classCount.map { (0..<$0).map(String.init) } ?? []
   }
+
+  public var isWeighted: Bool { false }
 
   public var normalization: Normalization { .none }
 
@@ -50,8 +52,11 @@ extension Dataset {
     let shape = ([count] + inputShape).map(String.init).joined(separator: "x")
     let answer =
       switch target {
-      case .classes(let count): "\(count)-classes"
+      case .classes(let count, perSample: 1): "\(count)-classes"
+      case .classes(let count, let perSample): "\(perSample)x\(count)-classes"
       case .values(let count): "\(count)-values"
+      case .probabilities(let count): "\(count)-probabilities"
+      case .input: "itself"
       }
     return "\(shape)-\(answer)-\(hash.text)"
   }
@@ -63,39 +68,4 @@ public enum Split: String, Sendable, Codable, CaseIterable {
   case train
   /// To see what was learned.
   case test
-}
-
-/// What a model learns to answer for a sample.
-public enum Target: Sendable, Equatable {
-  /// One of so many classes, 0..<count.
-  case classes(Int)
-  /// So many real numbers.
-  case values(Int)
-}
-
-/// Where the targets of some samples lie; the case is that of the data set's `target`.
-public enum TargetMemory {
-  /// One class number a sample.
-  case labels(UnsafeMutablePointer<Int32>)
-  /// So many floats a sample as `Target.values` says, sample behind sample.
-  case values(UnsafeMutablePointer<Float>)
-
-  /// The class numbers, where targets are classes.
-  public var labels: UnsafeMutablePointer<Int32>? {
-    if case .labels(let labels) = self { labels } else { nil }
-  }
-
-  /// The numbers, where targets are values.
-  public var values: UnsafeMutablePointer<Float>? {
-    if case .values(let values) = self { values } else { nil }
-  }
-
-  /// The memory of the samples from number `samples` on.
-  func advanced(by samples: Int, of target: Target) -> TargetMemory {
-    switch (self, target) {
-    case (.labels(let labels), .classes): .labels(labels + samples)
-    case (.values(let values), .values(let count)): .values(values + samples * count)
-    default: preconditionFailure("memory for labels and for values was mixed up")
-    }
-  }
 }

@@ -20,7 +20,7 @@ public final class Loader {
     public let samples: UnsafeBufferPointer<Int>
     /// [count] + inputShape, dense, at a multiple of 64 bytes.
     public let inputs: UnsafeMutablePointer<Float>
-    /// [count] labels or [count, values], at a multiple of 64 bytes.
+    /// [count, labels of a sample] or [count, values of a sample], each at a multiple of 64 bytes.
     public let targets: TargetMemory
     /// The number of samples, at least 1.
     public var count: Int { samples.count }
@@ -54,7 +54,7 @@ public final class Loader {
     let capacity = plans.flatMap(\.ranges).map(\.count).max() ?? 0
     ring = ShardRing(
       depth: depth ?? Self.depth(dataset, plans, capacity: capacity), capacity: max(capacity, 1),
-      inputSize: dataset.inputSize, target: dataset.target)
+      inputSize: dataset.inputSize, target: dataset.target, isWeighted: dataset.isWeighted)
     precondition(ring.depth >= 2, "a loader holds at least 2 shards, not \(ring.depth)")
     let work = LoaderWork(
       dataset: dataset, sampler: sampler, steps: firstStep..<firstStep + steps, plans: plans, ring: ring)

@@ -1,4 +1,5 @@
 import Foundation
+import TensorCore
 
 /// Memory for a few shards, passed round between the thread that fills them and the one that uses them.
 ///
@@ -33,8 +34,11 @@ final class ShardRing: @unchecked Sendable {
   private let slotBytes: Int
   private let samplesOffset: Int
   private let inputsOffset: Int
-  private let targetsOffset: Int
+  private let labelsOffset: Int
+  private let valuesOffset: Int
+  private let weightsOffset: Int
   private let target: Target
+  private let isWeighted: Bool
 
   // What follows is guarded by `lock`.
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
@@ -50,19 +54,17 @@ final class ShardRing: @unchecked Sendable {
   private var nextToFill = 0
   private var nextToUse = 0
 
-  init(depth: Int, capacity: Int, inputSize: Int, target: Target) {
+  init(depth: Int, capacity: Int, inputSize: Int, target: Target, isWeighted: Bool) {
     func rounded(_ bytes: Int) -> Int { (bytes + Self.alignment - 1) & ~(Self.alignment - 1) }
-    let targetBytes =
-      switch target {
-      case .classes: 4 * capacity
-      case .values(let count): 4 * capacity * count
-      }
     self.depth = depth
     self.target = target
+    self.isWeighted = isWeighted
     samplesOffset = rounded(MemoryLayout<Contents>.size)
     inputsOffset = samplesOffset + rounded(8 * capacity)
-    targetsOffset = inputsOffset + rounded(4 * capacity * inputSize)
-    slotBytes = targetsOffset + rounded(targetBytes)
+    labelsOffset = inputsOffset + rounded(4 * capacity * inputSize)
+    valuesOffset = labelsOffset + rounded(4 * capacity * target.labelsPerSample)
+    weightsOffset = valuesOffset + rounded(4 * capacity * target.valuesPerSample)
+    slotBytes = weightsOffset + rounded(isWeighted ? 4 * capacity : 0)
     byteCount = depth * slotBytes
     memory = .allocate(byteCount: byteCount, alignment: Self.alignment)
     memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
@@ -71,11 +73,9 @@ final class ShardRing: @unchecked Sendable {
       start.initializeMemory(as: Contents.self, to: Contents())
       (start + samplesOffset).bindMemory(to: Int.self, capacity: capacity)
       (start + inputsOffset).bindMemory(to: Float.self, capacity: capacity * inputSize)
-      switch target {
-      case .classes: (start + targetsOffset).bindMemory(to: Int32.self, capacity: capacity)
-      case .values(let count):
-        (start + targetsOffset).bindMemory(to: Float.self, capacity: capacity * count)
-      }
+      (start + labelsOffset).bindMemory(to: Int32.self, capacity: capacity * target.labelsPerSample)
+      (start + valuesOffset).bindMemory(to: Float.self, capacity: capacity * target.valuesPerSample)
+      if isWeighted { (start + weightsOffset).bindMemory(to: Float.self, capacity: capacity) }
     }
     lock = .allocate(capacity: 1)
     lock.initialize(to: pthread_mutex_t())
@@ -100,17 +100,16 @@ final class ShardRing: @unchecked Sendable {
 
   private func slot(_ index: Int) -> Slot {
     let start = memory + index * slotBytes
-    let targets = start + targetsOffset
     return Slot(
       contents: start.assumingMemoryBound(to: Contents.self),
       samples: (start + samplesOffset).assumingMemoryBound(to: Int.self),
       inputs: (start + inputsOffset).assumingMemoryBound(to: Float.self),
-      targets: {
-        switch target {
-        case .classes: .labels(targets.assumingMemoryBound(to: Int32.self))
-        case .values: .values(targets.assumingMemoryBound(to: Float.self))
-        }
-      }())
+      targets: TargetMemory(
+        labels: target.labelsPerSample > 0
+          ? (start + labelsOffset).assumingMemoryBound(to: Int32.self) : nil,
+        values: target.valuesPerSample > 0
+          ? (start + valuesOffset).assumingMemoryBound(to: Float.self) : nil,
+        weights: isWeighted ? (start + weightsOffset).assumingMemoryBound(to: Float.self) : nil))
   }
 
   // MARK: - The filling thread

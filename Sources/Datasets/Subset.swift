@@ -17,6 +17,7 @@ public struct Subset: Dataset {
   public var count: Int { indices.count }
   public var inputShape: [Int] { base.inputShape }
   public var target: Target { base.target }
+  public var isWeighted: Bool { base.isWeighted }
   public var classNames: [String] { base.classNames }
   public var normalization: Normalization { base.normalization }
 

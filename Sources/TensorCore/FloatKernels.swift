@@ -2,7 +2,7 @@ import CKernels
 import COneDNN
 
 /// The fast kernels: matrix products by oneDNN, everything else in fused C loops.
-package enum FloatKernels: KernelSet {
+package enum FloatKernels: KernelSet, BasicKernels {
   package typealias Scalar = Float
 
   package static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output) {
@@ -61,33 +61,19 @@ package enum FloatKernels: KernelSet {
     lockstep_broadcast(x, y, outer, axis, inner)
   }
 
+  package static func copyRuns(
+    _ x: Input, _ y: Output, rows: Int, length: Int, xStride: Int, yStride: Int
+  ) {
+    for row in 0..<rows { (y + row * yStride).update(from: x + row * xStride, count: length) }
+  }
+
+  package static func transpose(_ form: TransposeForm, _ x: Input, _ y: Output) {
+    lockstep_transpose(x, y, form.outer, form.first, form.middle, form.second, form.inner)
+  }
+
   package static func oneHot(_ labels: Labels, _ y: Output, _ r: Int, _ c: Int) {
     y.update(repeating: 0, count: r * c)
     for row in 0..<r { y[row * c + Int(labels[row])] = 1 }
-  }
-
-  package static func crossEntropy(_ x: Input, _ labels: Labels, _ r: Int, _ c: Int) -> Float {
-    lockstep_cross_entropy(x, labels, r, c)
-  }
-
-  package static func crossEntropyGradient(
-    _ x: Input, _ labels: Labels, _ factor: Float, _ dx: Output, _ r: Int, _ c: Int
-  ) {
-    lockstep_cross_entropy_gradient(x, labels, factor, dx, r, c)
-  }
-
-  package static func squaredError(_ prediction: Input, _ target: Input, _ r: Int, _ c: Int) -> Float {
-    lockstep_squared_error(prediction, target, r, c)
-  }
-
-  package static func difference(
-    _ prediction: Input, _ target: Input, _ factor: Float, _ dx: Output, _ n: Int
-  ) {
-    lockstep_difference(prediction, target, factor, dx, n)
-  }
-
-  package static func countCorrect(_ x: Input, _ labels: Labels, _ r: Int, _ c: Int) -> Int {
-    lockstep_count_correct(x, labels, r, c)
   }
 
   package static func isSummable(_ x: Input, _ n: Int) -> Bool {

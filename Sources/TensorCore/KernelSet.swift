@@ -1,14 +1,21 @@
-/// The arithmetic of the tensor core: everything that a plan's instructions can ask for.
-///
-/// There are two sets: `FloatKernels`, the fast one, and `ReferenceKernels`, plain loops over any
-/// floating-point type, which tests hold the fast one to and in which gradients are checked in `Double`.
-/// Tensors are dense, the last extent varying fastest. Letters: n elements, r rows, c columns.
-package protocol KernelSet {
+/// What all families of kernels have in common: their numbers, and how memory is handed to them.
+package protocol KernelBase {
   associatedtype Scalar: BinaryFloatingPoint & BitwiseCopyable
   typealias Input = UnsafePointer<Scalar>
   typealias Output = UnsafeMutablePointer<Scalar>
   typealias Labels = UnsafePointer<Int32>
+}
 
+/// The arithmetic of the tensor core: everything that a plan's instructions can ask for. Each family of
+/// kernels has a protocol of its own.
+///
+/// There are two sets: `FloatKernels`, the fast one, and `ReferenceKernels`, plain loops over any
+/// floating-point type, which tests hold the fast one to and in which gradients are checked in `Double`.
+/// Tensors are dense, the last extent varying fastest. Letters: n elements, r rows, c columns.
+package protocol KernelSet: BasicKernels, LossKernels, DropoutKernels {}
+
+/// Products, element-wise arithmetic, and what moves or sums whole axes.
+package protocol BasicKernels: KernelBase {
   /// y[rows, columns] = op(a)[rows, depth] · op(b)[depth, columns]
   static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output)
   /// y[r, c] = activation(y[r, c] + bias[c]), in place; either part may be missing.
@@ -29,42 +36,13 @@ package protocol KernelSet {
   static func reduceSum(_ x: Input, _ y: Output, outer: Int, axis: Int, inner: Int)
   /// y[outer, axis, inner] = x[outer, inner]
   static func broadcast(_ x: Input, _ y: Output, outer: Int, axis: Int, inner: Int)
+  /// `rows` runs of `length` elements; the starts of runs are so many elements apart in x and in y.
+  static func copyRuns(_ x: Input, _ y: Output, rows: Int, length: Int, xStride: Int, yStride: Int)
+  /// y[o, b, m, a, i] = x[o, a, m, b, i]: two axes change places.
+  static func transpose(_ form: TransposeForm, _ x: Input, _ y: Output)
   /// y[r, c] = (c == label[r]) ? 1 : 0
   static func oneHot(_ labels: Labels, _ y: Output, _ r: Int, _ c: Int)
 
-  /// Σ_r (log Σ_c exp x[r, c] − x[r, label[r]]): the sum of the samples' losses, not their mean.
-  static func crossEntropy(_ x: Input, _ labels: Labels, _ r: Int, _ c: Int) -> Scalar
-  /// dx = factor · (softmax(x) − oneHot(labels))
-  static func crossEntropyGradient(
-    _ x: Input, _ labels: Labels, _ factor: Scalar, _ dx: Output, _ r: Int, _ c: Int)
-  /// Σ_r (1/c) Σ_c (prediction − target)²: the sum of the samples' losses, not their mean.
-  static func squaredError(_ prediction: Input, _ target: Input, _ r: Int, _ c: Int) -> Scalar
-  /// dx = factor · (prediction − target)
-  static func difference(_ prediction: Input, _ target: Input, _ factor: Scalar, _ dx: Output, _ n: Int)
-  /// The rows whose largest element is the label's; of equal ones the first counts.
-  static func countCorrect(_ x: Input, _ labels: Labels, _ r: Int, _ c: Int) -> Int
   /// Whether every element is a number and of a magnitude that 2¹⁶ shards can add without overflow.
   static func isSummable(_ x: Input, _ n: Int) -> Bool
-}
-
-/// The extents of a matrix product, and which of its operands are stored transposed.
-package struct MatrixForm: Hashable, Sendable {
-  /// Of the result.
-  package var rows: Int
-  /// Of the result.
-  package var columns: Int
-  /// The extent that is summed over.
-  package var depth: Int
-  /// a is stored as [depth, rows].
-  package var transposeA: Bool
-  /// b is stored as [columns, depth].
-  package var transposeB: Bool
-
-  package init(rows: Int, columns: Int, depth: Int, transposeA: Bool = false, transposeB: Bool = false) {
-    self.rows = rows
-    self.columns = columns
-    self.depth = depth
-    self.transposeA = transposeA
-    self.transposeB = transposeB
-  }
 }

@@ -26,12 +26,19 @@ public struct RandomStream: Sendable {
   private var taken = 4
 
   public init(seed: UInt64, purpose: Purpose, step: UInt64 = 0, sample: UInt64 = 0, layer: UInt64 = 0) {
-    var hash = Self.mix(seed &+ 0x9E37_79B9_7F4A_7C15)
-    for part in [purpose.rawValue, step, layer] {
-      hash = Self.mix(hash ^ Self.mix(part &+ 0x9E37_79B9_7F4A_7C15))
-    }
-    self.key = (UInt32(truncatingIfNeeded: hash), UInt32(truncatingIfNeeded: hash >> 32))
+    key = Self.key(seed: seed, purpose: purpose, step: step, layer: layer)
     self.sample = sample
+  }
+
+  /// The generator's key for all samples of one purpose, step and layer.
+  package static func key(
+    seed: UInt64, purpose: Purpose, step: UInt64, layer: UInt64
+  ) -> (UInt32, UInt32) {
+    var hash = mix(seed &+ 0x9E37_79B9_7F4A_7C15)
+    hash = mix(hash ^ mix(purpose.rawValue &+ 0x9E37_79B9_7F4A_7C15))
+    hash = mix(hash ^ mix(step &+ 0x9E37_79B9_7F4A_7C15))
+    hash = mix(hash ^ mix(layer &+ 0x9E37_79B9_7F4A_7C15))
+    return (UInt32(truncatingIfNeeded: hash), UInt32(truncatingIfNeeded: hash >> 32))
   }
 
   /// The finalizer of SplitMix64 (Steele et al., OOPSLA 2014).

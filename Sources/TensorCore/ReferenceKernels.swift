@@ -101,58 +101,39 @@ package enum ReferenceKernels<Scalar: BinaryFloatingPoint & BitwiseCopyable>: Ke
     }
   }
 
+  package static func copyRuns(
+    _ x: Input, _ y: Output, rows: Int, length: Int, xStride: Int, yStride: Int
+  ) {
+    for row in 0..<rows {
+      for i in 0..<length { y[row * yStride + i] = x[row * xStride + i] }
+    }
+  }
+
+  package static func transpose(_ form: TransposeForm, _ x: Input, _ y: Output) {
+    for o in 0..<form.outer {
+      for a in 0..<form.first {
+        for m in 0..<form.middle {
+          for b in 0..<form.second {
+            let from = ((o * form.first + a) * form.middle + m) * form.second + b
+            let to = ((o * form.second + b) * form.middle + m) * form.first + a
+            for i in 0..<form.inner { y[to * form.inner + i] = x[from * form.inner + i] }
+          }
+        }
+      }
+    }
+  }
+
   package static func oneHot(_ labels: Labels, _ y: Output, _ r: Int, _ c: Int) {
     for row in 0..<r {
       for column in 0..<c { y[row * c + column] = column == Int(labels[row]) ? 1 : 0 }
     }
   }
 
-  package static func crossEntropy(_ x: Input, _ labels: Labels, _ r: Int, _ c: Int) -> Scalar {
-    var total: Scalar = 0
-    for row in 0..<r {
-      let logits = (0..<c).map { x[row * c + $0] }
-      let largest = logits.max() ?? 0
-      let sum = logits.reduce(0) { $0 + exponential($1 - largest) }
-      total += largest - logits[Int(labels[row])] + Scalar(Foundation.log(Double(sum)))
-    }
-    return total
-  }
-
-  package static func crossEntropyGradient(
-    _ x: Input, _ labels: Labels, _ factor: Scalar, _ dx: Output, _ r: Int, _ c: Int
-  ) {
-    softmax(x, dx, r, c)
-    for row in 0..<r { dx[row * c + Int(labels[row])] -= 1 }
-    for i in 0..<r * c { dx[i] *= factor }
-  }
-
-  package static func squaredError(_ prediction: Input, _ target: Input, _ r: Int, _ c: Int) -> Scalar {
-    var total: Scalar = 0
-    for i in 0..<r * c { total += (prediction[i] - target[i]) * (prediction[i] - target[i]) }
-    return total / Scalar(c)
-  }
-
-  package static func difference(
-    _ prediction: Input, _ target: Input, _ factor: Scalar, _ dx: Output, _ n: Int
-  ) {
-    for i in 0..<n { dx[i] = factor * (prediction[i] - target[i]) }
-  }
-
-  package static func countCorrect(_ x: Input, _ labels: Labels, _ r: Int, _ c: Int) -> Int {
-    var correct = 0
-    for row in 0..<r {
-      var best = 0
-      for column in 0..<c where x[row * c + column] > x[row * c + best] { best = column }
-      if best == Int(labels[row]) { correct += 1 }
-    }
-    return correct
-  }
-
   package static func isSummable(_ x: Input, _ n: Int) -> Bool {
     (0..<n).allSatisfy { x[$0].magnitude <= Scalar(Float.greatestFiniteMagnitude) / 65536 }
   }
 
-  private static func exponential(_ x: Scalar) -> Scalar { Scalar(Foundation.exp(Double(x))) }
+  static func exponential(_ x: Scalar) -> Scalar { Scalar(Foundation.exp(Double(x))) }
 
   private static func apply(_ activation: Activation, _ x: Scalar) -> Scalar {
     switch activation {

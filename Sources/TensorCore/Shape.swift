@@ -31,6 +31,12 @@ public struct Shape: Hashable, Sendable, CustomStringConvertible, ExpressibleByA
     return Shape(remaining)
   }
 
+  package func replacing(axis: Int, by extent: Int) -> Shape {
+    var changed = dimensions
+    changed[axis] = extent
+    return Shape(changed)
+  }
+
   package func inserting(_ extent: Int, at axis: Int) -> Shape {
     var extended = dimensions
     extended.insert(extent, at: axis)

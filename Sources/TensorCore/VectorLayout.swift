@@ -2,7 +2,8 @@
 ///
 /// Parameters, gradients and optimizer state share this order: that in which the gradients become complete
 /// in the backward pass, so that what is complete is always a range. Each parameter begins on a vector's
-/// boundary; the gaps are zero and stay zero. Behind the gradients, in the same vector, lie the riders.
+/// boundary; the gaps are zero and stay zero. Behind the parameters, in the same vector, lie the buffers,
+/// which are not trained; behind the gradients lie the riders, and then the buffers' statistics.
 public struct VectorLayout: Sendable, Equatable {
   public struct Entry: Sendable, Equatable {
     /// PyTorch's name, as `hidden.weight`.
@@ -14,30 +15,54 @@ public struct VectorLayout: Sendable, Equatable {
     public var range: Range<Int> { offset..<offset + shape.count }
   }
 
-  /// In the order of their offsets.
-  public let entries: [Entry]
-  /// The length of the parameter vector, gaps included.
-  public let count: Int
-
-  package init(_ parameters: [(name: String, shape: Shape)]) {
-    var entries: [Entry] = []
-    var offset = 0
-    for parameter in parameters {
-      entries.append(Entry(name: parameter.name, shape: parameter.shape, offset: offset))
-      offset += parameter.shape.count.alignedToVector
-    }
-    self.entries = entries
-    self.count = offset
+  /// A tensor that follows statistics of the batches instead of being trained, as a running mean.
+  public struct Buffer: Sendable, Equatable {
+    public let entry: Entry
+    /// m in new = old + m·(the shards' mean − old), after every step.
+    public let momentum: Double
   }
+
+  /// The trained parameters, in the order of their offsets.
+  public let entries: [Entry]
+  /// In the order of their offsets, behind the parameters.
+  public let buffers: [Buffer]
+  /// The length of the trained part of the parameter vector, gaps included.
+  public let count: Int
+  /// The length of the whole parameter vector: the parameters, then the buffers.
+  public let vectorCount: Int
+
+  package init(
+    _ parameters: [(name: String, shape: Shape)],
+    buffers: [(name: String, shape: Shape, momentum: Double)] = []
+  ) {
+    var offset = 0
+    func entry(_ name: String, _ shape: Shape) -> Entry {
+      defer { offset += shape.count.alignedToVector }
+      return Entry(name: name, shape: shape, offset: offset)
+    }
+    entries = parameters.map { entry($0.name, $0.shape) }
+    count = offset
+    self.buffers = buffers.map { Buffer(entry: entry($0.name, $0.shape), momentum: $0.momentum) }
+    vectorCount = offset
+  }
+
+  /// Everything that is saved: parameters and buffers, in the order of their offsets.
+  public var allEntries: [Entry] { entries + buffers.map(\.entry) }
 
   /// The number of trained values, gaps not counted.
   public var parameterCount: Int { entries.reduce(0) { $0 + $1.shape.count } }
 
-  /// The length of a gradient vector: the gradients, then the riders.
-  package var gradientCount: Int { count + Rider.room }
+  /// The length of a gradient vector: the gradients, then the riders with the buffers' statistics.
+  package var gradientCount: Int { Rider.room + vectorCount }
 
-  /// The riders' place in a gradient vector.
+  /// The place in a gradient vector of the riders and, behind them, of the statistics.
   package var riders: Range<Int> { count..<gradientCount }
+
+  /// Where the statistic for a buffer lies, counted from the first rider.
+  package func statistic(of buffer: Buffer) -> Range<Int> {
+    let start = Rider.room + buffer.entry.offset - count
+    return start..<start + buffer.entry.shape.count
+  }
 
   /// The elements of a block, at most. Norms add squares within blocks and then the blocks in order, and
   /// owners' slices are cut only between blocks; so a norm does not depend on who owns what.
@@ -52,22 +77,4 @@ public struct VectorLayout: Sendable, Equatable {
       }
     }
   }
-}
-
-/// What travels behind the gradients: sums over the samples of a shard, which the averaging adds up with
-/// everything else, at no collective of their own.
-package enum Rider: Int, CaseIterable, Sendable {
-  /// The sum of the samples' losses.
-  case loss
-  /// The number of samples.
-  case samples
-  /// The number of samples that are classified correctly.
-  case correct
-  /// The number of gradients that are not finite, or too large to be summed.
-  case faults
-  /// The number of ranks that were asked to stop.
-  case stop
-
-  /// The room they take, whole vectors.
-  package static let room = 16
 }

@@ -9,8 +9,8 @@ import Autodiff
 
 /// The operations through which gradients flow, one small graph or more for each.
 enum Differentiable: CaseIterable {
-  case matrixProduct, activation, add, multiply, scale, reshape, reduceSum, broadcast, softmax, crossEntropy,
-    squaredError
+  case matrixProduct, activation, add, multiply, scale, view, slice, pad, concatenate, transpose, reduceSum,
+    broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -21,14 +21,21 @@ enum Differentiable: CaseIterable {
     case .add: self = .add
     case .multiply: self = .multiply
     case .scale: self = .scale
-    case .reshape: self = .reshape
+    case .view: self = .view
+    case .slice: self = .slice
+    case .pad: self = .pad
+    case .concatenate: self = .concatenate
+    case .transpose: self = .transpose
+    case .dropout: self = .dropout
+    case .softCrossEntropy: self = .softCrossEntropy
     case .reduceSum: self = .reduceSum
     case .broadcast: self = .broadcast
     case .softmax: self = .softmax
     case .crossEntropy: self = .crossEntropy
-    case .squaredError: self = .squaredError
-    case .input, .target, .labels, .parameter, .constant, .oneHot, .countCorrect, .activationGradient,
-      .softmaxGradient, .crossEntropyGradient, .squaredErrorGradient:
+    case .valueLoss: self = .valueLoss
+    case .input, .target, .labels, .weights, .parameter, .buffer, .constant, .oneHot, .countCorrect,
+      .countAgreeing, .activationGradient, .softmaxGradient, .crossEntropyGradient,
+      .softCrossEntropyGradient, .valueLossGradient:
       return nil
     }
   }
@@ -69,7 +76,40 @@ enum Differentiable: CaseIterable {
         },
       ]
     case .scale: return [{ graph in graph.scale(try graph.parameter("a", [7]), by: -2.5) }]
-    case .reshape: return [{ graph in try graph.reshape(graph.parameter("a", [6, 4]), [3, 8]) }]
+    case .view:
+      return [
+        { graph in try graph.reshape(graph.parameter("a", [6, 4]), [3, 8]) },
+        { graph in graph.view(graph.activation(.tanh, try graph.parameter("a", [40])), offset: 16, [3, 4]) },
+        { graph in try graph.slice(graph.parameter("a", [6, 4]), axis: 0, 2..<5) },
+      ]
+    case .slice:
+      return [
+        { graph in try graph.slice(graph.parameter("a", [6, 4]), axis: 1, 1..<3) },
+        { graph in try graph.slice(graph.parameter("a", [2, 5, 3]), axis: 1, 3..<5) },
+      ]
+    case .pad:
+      return [
+        { graph in
+          graph.append(
+            .pad(RunForm(rows: 3, whole: 7, part: 4, start: 2)), [try graph.parameter("a", [3, 4])], [3, 7])
+        }
+      ]
+    case .concatenate:
+      return [0, 1, 2].map { axis in
+        { graph in
+          let first = try graph.parameter("a", [2, 3, 4])
+          let second = try graph.parameter("b", Shape([2, 3, 4]).replacing(axis: axis, by: 5))
+          return try graph.concatenate([first, second, first], axis: axis)
+        }
+      }
+    case .transpose:
+      return [(0, 1), (0, 2), (2, 1), (1, 3)].map { first, second in
+        { graph in try graph.transpose(graph.parameter("a", [2, 3, 4, 5]), first, second) }
+      }
+    case .dropout:
+      return [0, 1].map { axis in
+        { graph in try graph.dropout(graph.parameter("a", [4, 5, 70]), rate: 0.3, sampleAxis: axis) }
+      }
     case .reduceSum:
       return [0, 1, 2].map { axis in
         { graph in try graph.sum(graph.parameter("a", [2, 3, 4]), axis: axis) }
@@ -84,15 +124,29 @@ enum Differentiable: CaseIterable {
         { graph in try graph.softmax(graph.parameter("a", [2, 3, 4])) },
       ]
     case .crossEntropy:
-      return [{ graph in try graph.crossEntropy(graph.parameter("a", [6, 5]), graph.labels(batch: 6)) }]
-    case .squaredError:
-      return [
-        { graph in try graph.squaredError(graph.parameter("a", [6, 5]), graph.input([6, 5])) },
+      return [0, 0.2].map { smoothing in
         { graph in
-          try graph.squaredError(
-            graph.parameter("a", [6, 5]), graph.oneHot(graph.labels(batch: 6), classes: 5))
-        },
-      ]
+          try graph.crossEntropy(
+            graph.parameter("a", [6, 5]), graph.labels(batch: 6), smoothing: smoothing)
+        }
+      }
+    case .softCrossEntropy:
+      return [0, 0.2].map { smoothing in
+        { graph in
+          try graph.crossEntropy(
+            graph.parameter("a", [6, 5]), probabilities: graph.input([6, 5]), smoothing: smoothing)
+        }
+      }
+    case .valueLoss:
+      return [ValueLoss.squared, .absolute, .huber(delta: 0.7), .binaryCrossEntropy].flatMap { kind in
+        [
+          { graph in try graph.valueLoss(kind, graph.parameter("a", [6, 5]), graph.input([6, 5])) },
+          { graph in
+            try graph.valueLoss(
+              kind, graph.parameter("a", [6, 5]), graph.oneHot(graph.labels(batch: 6), classes: 5))
+          },
+        ] as [Write]
+      }
     }
   }
 }
@@ -123,18 +177,23 @@ enum Differentiable: CaseIterable {
     }
   }
 
-  @Test(arguments: Activation.allCases, Loss.allCases)
-  func gradientsOfWholeModelsEqualCentralDifferences(_ activation: Activation, _ loss: Loss) throws {
-    for target in [TargetKind.classes(4), .values(4)] where !(target == .values(4) && loss == .crossEntropy) {
+  @Test(arguments: Activation.allCases, Loss.Kind.allCases)
+  func gradientsOfWholeModelsEqualCentralDifferences(_ activation: Activation, _ loss: Loss.Kind) throws {
+    let targets: [Target] = [
+      .classes(4), .classes(2, perSample: 2), .probabilities(4), .values(4), .input(6),
+    ]
+    for target in targets where loss != .crossEntropy || target.classCount != nil {
       let objective = try Objective(
-        MultilayerPerceptron(widths: [6, 9, 7, 4], activation: activation), loss: loss, inputShape: [2, 3],
-        target: target)
+        MultilayerPerceptron(widths: [6, 9, 7, target == .input(6) ? 6 : 4], activation: activation),
+        loss: Loss(loss, labelSmoothing: 0.1, delta: 0.4), inputShape: [2, 3], target: target,
+        isWeighted: true)
       let machine = Machine<Doubles>(try objective.trainingPlan(batch: 5))
       machine.setAll(seed: 9, scale: 0.5)
       machine.inputs = Draw(10).values(30)
       machine.targets = Draw(11).values(20)
-      machine.labels = Draw(12).labels(5, classes: 4)
-      checkDirections(machine, "\(activation) \(loss)")
+      machine.labels = Draw(12).labels(10, classes: target.classCount ?? 1)
+      machine.weights = [0.5, 2, 0, 1, 3]
+      checkDirections(machine, "\(activation) \(loss) \(target)")
     }
   }
 

@@ -63,7 +63,7 @@ import Autodiff
       _ = try graph.crossEntropy(graph.input([4, 7]), graph.labels(batch: 5))
     }
     expectError("[4, 7]", "[4, 6]") { graph throws(GraphError) in
-      _ = try graph.squaredError(graph.input([4, 7]), graph.target([4, 6]))
+      _ = try graph.squaredLoss(graph.input([4, 7]), graph.target([4, 6]))
     }
     expectError("[4, 7]", "[3]") { graph throws(GraphError) in
       _ = try graph.countCorrect(graph.input([4, 7]), graph.labels(batch: 3))

@@ -14,10 +14,14 @@ final class Machine<Kernels: KernelSet> where Kernels.Scalar: AdditiveArithmetic
   var inputs: [Scalar] = []
   var targets: [Scalar] = []
   var labels: [Int32] = []
+  var weights: [Scalar] = []
+  /// The samples' numbers, for dropout.
+  var samples = Array(0..<64)
+  var step: UInt64 = 0
 
   init(_ plan: Plan) {
     self.plan = plan
-    parameters = Arena(count: plan.layout.count)
+    parameters = Arena(count: plan.layout.vectorCount)
     gradients = Arena(count: plan.layout.gradientCount)
     activations = Arena(count: plan.activationCount)
     results = Arena(count: plan.resultCount)
@@ -31,7 +35,7 @@ final class Machine<Kernels: KernelSet> where Kernels.Scalar: AdditiveArithmetic
   }
 
   func set(_ name: String, _ values: [Scalar]) {
-    guard let entry = entry(name) else { preconditionFailure("no parameter \(name)") }
+    guard let entry = entry(name) else { preconditionFailure("no tensor \(name)") }
     precondition(values.count == entry.shape.count)
     for (index, value) in values.enumerated() { parameters.base[entry.offset + index] = value }
   }
@@ -49,9 +53,14 @@ final class Machine<Kernels: KernelSet> where Kernels.Scalar: AdditiveArithmetic
     try inputs.withUnsafeBufferPointer { inputs in
       try targets.withUnsafeBufferPointer { targets in
         try labels.withUnsafeBufferPointer { labels in
-          try Executor<Kernels>.run(
-            plan, bindings(inputs.baseAddress, targets.baseAddress, labels.baseAddress),
-            afterInstruction: afterInstruction)
+          try weights.withUnsafeBufferPointer { weights in
+            try samples.withUnsafeBufferPointer { samples in
+              var memory = bindings(inputs.baseAddress, targets.baseAddress, labels.baseAddress)
+              memory.weights = weights.baseAddress
+              memory.key = samples.baseAddress.map { PassKey(seed: 3, step: step, samples: $0) }
+              try Executor<Kernels>.run(plan, memory, afterInstruction: afterInstruction)
+            }
+          }
         }
       }
     }
@@ -77,10 +86,18 @@ final class Machine<Kernels: KernelSet> where Kernels.Scalar: AdditiveArithmetic
 
   func rider(_ rider: Rider) -> Scalar { gradients.base[plan.layout.count + rider.rawValue] }
 
+  /// What the buffer called `name` is to follow.
+  func statistic(_ name: String) -> [Scalar] {
+    guard let buffer = plan.layout.buffers.first(where: { $0.entry.name == name }) else {
+      preconditionFailure("no buffer \(name)")
+    }
+    return plan.layout.statistic(of: buffer).map { gradients.base[plan.layout.count + $0] }
+  }
+
   var allGradients: [Scalar] { plan.layout.entries.flatMap { gradient($0.name) } }
 
   private func entry(_ name: String) -> VectorLayout.Entry? {
-    plan.layout.entries.first { $0.name == name }
+    plan.layout.allEntries.first { $0.name == name }
   }
 }
 
@@ -111,6 +128,11 @@ struct Draw {
 typealias Doubles = ReferenceKernels<Double>
 
 extension Graph {
+  /// The mean squared error of each row, summed over the rows: a scalar.
+  mutating func squaredLoss(_ prediction: Node, _ target: Node) throws(GraphError) -> Node {
+    try sum(valueLoss(.squared, prediction, target))
+  }
+
   /// A parameter that starts anywhere: tests set its values.
   mutating func parameter(_ name: String, _ shape: Shape) throws(GraphError) -> Node {
     try parameter(name, shape, initialValue: .constant(0))

@@ -39,7 +39,7 @@ import Autodiff
         graph.input([5, 7]), graph.parameter("w", [4, 7]), transposeB: true)
       let sum = try graph.add(product, graph.parameter("b", [4]))
       let y = graph.activation(activation, sum)
-      let loss = try graph.squaredError(y, graph.target([5, 4]))
+      let loss = try graph.squaredLoss(y, graph.target([5, 4]))
       // What is asked for has a place of its own, and cannot be fused away.
       return try Plan.training(
         graph, batch: 5, loss: loss,
@@ -69,7 +69,7 @@ import Autodiff
     let y = graph.activation(.sigmoid, sum)
     // The product and the sum are read a second time.
     let total = try graph.add(graph.add(graph.multiply(product, y), sum), product)
-    let loss = try graph.squaredError(total, graph.target([5, 4]))
+    let loss = try graph.squaredLoss(total, graph.target([5, 4]))
     let machine: Machine<Doubles> = machine(
       try Plan.training(graph, batch: 5, loss: loss, outputs: [.result(total, offset: 0)]), batch: 5)
     machine.targets = Draw(4).values(20)
@@ -151,7 +151,7 @@ import Autodiff
     var graph = Graph()
     let hidden = graph.activation(
       .tanh, try graph.matrixProduct(graph.input([5, 7]), graph.parameter("w", [7, 4])))
-    let loss = try graph.squaredError(hidden, graph.target([5, 4]))
+    let loss = try graph.squaredLoss(hidden, graph.target([5, 4]))
     let plan = try Plan.training(graph, batch: 5, loss: loss, outputs: [], keepsActivations: true)
     let machine: Machine<Doubles> = machine(plan, batch: 5)
     machine.targets = Draw(4).values(20)
@@ -174,7 +174,7 @@ import Autodiff
       let second = shared ? first : try graph.parameter("second", [7, 7])
       let hidden = graph.activation(.tanh, try graph.matrixProduct(graph.input([5, 7]), first))
       let y = try graph.matrixProduct(hidden, second, transposeB: true)
-      let loss = try graph.squaredError(y, graph.target([5, 7]))
+      let loss = try graph.squaredLoss(y, graph.target([5, 7]))
       let machine: Machine<Doubles> = machine(
         try Plan.training(graph, batch: 5, loss: loss, outputs: []), batch: 5)
       machine.targets = Draw(4).values(35)
@@ -195,7 +195,7 @@ import Autodiff
     var graph = Graph()
     let flat = try graph.parameter("w", [28])
     let y = try graph.matrixProduct(graph.input([5, 7]), graph.reshape(flat, [7, 4]))
-    let loss = try graph.squaredError(y, graph.target([5, 4]))
+    let loss = try graph.squaredLoss(y, graph.target([5, 4]))
     let machine: Machine<Doubles> = machine(
       try Plan.training(graph, batch: 5, loss: loss, outputs: []), batch: 5)
     machine.targets = Draw(4).values(20)

@@ -71,11 +71,12 @@ import Autodiff
         }
     case "crossEntropySum":
       isLoss = true
-      output = try graph.crossEntropy(node("logits"), graph.labels(batch: #require(test.labels).count))
+      output = try graph.sum(
+        graph.crossEntropy(node("logits"), graph.labels(batch: #require(test.labels).count)))
     case "meanSquaredErrorSum":
       isLoss = true
       let target = try #require(test.target)
-      output = try graph.squaredError(node("prediction"), graph.target(Shape(target.shape)))
+      output = try graph.squaredLoss(node("prediction"), graph.target(Shape(target.shape)))
     default:
       throw UnknownOperation(name: test.operation)
     }

@@ -53,7 +53,7 @@ import Autodiff
     }
     var total = nodes[nodes.count - 1]
     for index in unused.sorted() where index != total.index { total = try graph.add(total, Node(index)) }
-    let loss = try graph.squaredError(graph.activation(.tanh, total), graph.target([4, 6]))
+    let loss = try graph.squaredLoss(graph.activation(.tanh, total), graph.target([4, 6]))
     let outputs: [Plan.Output] =
       seed % 3 == 0 ? [] : [.result(nodes[nodes.count - 2], offset: 0), .result(nodes[9], offset: 32)]
     return (graph, loss, outputs)

@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import TensorCore
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct LoaderTests {
@@ -38,16 +39,12 @@ import Testing
         #expect(
           Array(UnsafeBufferPointer(start: shard.inputs, count: range.count * data.inputSize))
             == expected.inputs)
-        switch shard.targets {
-        case .labels(let labels):
-          #expect(
-            UnsafeBufferPointer(start: labels, count: range.count).map(Double.init)
-              == expected.targets)
-        case .values(let values):
-          #expect(
-            UnsafeBufferPointer(start: values, count: expected.targets.count).map(Double.init)
-              == expected.targets)
-        }
+        let (labels, values) = (shard.targets.labels, shard.targets.values)
+        #expect((labels == nil) != (values == nil))
+        let targets =
+          labels.map { UnsafeBufferPointer(start: $0, count: range.count).map(Double.init) }
+          ?? UnsafeBufferPointer(start: values, count: expected.targets.count).map(Double.init)
+        #expect(targets == expected.targets)
         if index % 3 == 1 { loader.release() }
       }
     }

@@ -1,6 +1,7 @@
 import CZlib
 import Datasets
 import Foundation
+import TensorCore
 import Testing
 
 /// A folder that goes away with its owner.
@@ -61,12 +62,12 @@ extension Dataset {
     labels.initialize(repeating: -1, count: samples.count)
     guard let start = inputs.baseAddress else { return ([], []) }
     switch target {
-    case .classes:
+    case .classes, .input:
       samples.withUnsafeBufferPointer {
         fill($0, epoch: epoch, inputs: start, targets: .labels(labels))
       }
       return (Array(inputs), (0..<samples.count).map { Double(labels[$0]) })
-    case .values(let count):
+    case .values(let count), .probabilities(let count):
       let values = UnsafeMutablePointer<Float>.allocate(capacity: samples.count * count)
       defer { values.deallocate() }
       values.initialize(repeating: .nan, count: samples.count * count)

@@ -19,7 +19,7 @@ final class Trainer {
   init(_ objective: Objective, _ optimizer: Optimizer, batch: Int) throws {
     self.optimizer = optimizer
     plan = try objective.trainingPlan(batch: batch)
-    parameters = Arena(count: plan.layout.count)
+    parameters = Arena(count: plan.layout.vectorCount)
     gradients = Arena(count: plan.layout.gradientCount)
     activations = Arena(count: plan.activationCount)
     state = OptimizerState(optimizer, layout: plan.layout, range: 0..<plan.layout.count)

@@ -74,10 +74,18 @@ import Testing
       }
       let soft: [Float] = result(n) { FloatKernels.softmax(x, $0, 1, n) }
       #expect(soft.allSatisfy { $0.isNaN })
-      #expect(FloatKernels.crossEntropy(x, [0], 1, n).isNaN)
-      let gradient: [Float] = result(n) { FloatKernels.crossEntropyGradient(x, [0], 1, $0, 1, n) }
+      let entropy: [Float] = result(1) { FloatKernels.crossEntropy(x, [0], smoothing: 0, $0, 1, n) }
+      #expect(entropy[0].isNaN)
+      let gradient: [Float] = result(n) {
+        FloatKernels.crossEntropyGradient(x, [0], smoothing: 0, [1], $0, 1, n)
+      }
       #expect(gradient.allSatisfy { $0.isNaN })
-      #expect(FloatKernels.squaredError(x, [Float](repeating: 0, count: n), 1, n).isNaN)
+      for kind in ValueLoss.all {
+        let loss: [Float] = result(1) {
+          FloatKernels.valueLoss(kind, x, [Float](repeating: 0, count: n), $0, 1, n)
+        }
+        #expect(loss[0].isNaN, "\(kind)")
+      }
     }
   }
 

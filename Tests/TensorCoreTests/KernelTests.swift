@@ -20,12 +20,8 @@ import Testing
       bits(result(n) { Fast.scale(a, 0.3, $0, n) }) == bits(result(n) { Single.scale(a, 0.3, $0, n) }))
     #expect(bits(result(n) { Fast.copy(a, $0, n) }) == bits(a))
     #expect(result(n) { Fast.fill(2.5, $0, n) } == [Float](repeating: 2.5, count: n))
-    #expect(
-      bits(result(n) { Fast.difference(a, b, 0.7, $0, n) })
-        == bits(result(n) { Single.difference(a, b, 0.7, $0, n) }))
     // The reference is one of these formulas itself.
     #expect(result(n) { Single.add(a, b, $0, n) } == zip(a, b).map { $0 + $1 })
-    #expect(result(n) { Single.difference(a, b, 0.7, $0, n) } == zip(a, b).map { 0.7 * ($0 - $1) })
   }
 
   @Test(arguments: edgeCounts) func elementwiseKernelsMayWriteOverAnOperand(_ n: Int) {
@@ -33,7 +29,6 @@ import Testing
     let (a, b) = (draw.values(n), draw.values(n))
     #expect(changed(a) { Fast.add($0, b, $0, n) } == result(n) { Fast.add(a, b, $0, n) })
     #expect(changed(b) { Fast.multiply(a, $0, $0, n) } == result(n) { Fast.multiply(a, b, $0, n) })
-    #expect(changed(a) { Fast.difference($0, b, 2, $0, n) } == result(n) { Fast.difference(a, b, 2, $0, n) })
     for activation in Activation.allCases {
       #expect(
         changed(a) { Fast.activate(activation, $0, $0, n) }
@@ -142,38 +137,6 @@ import Testing
     }
   }
 
-  @Test(arguments: edgeMatrices) func losesAndTheirGradientsEqualTheFormula(r: Int, c: Int) {
-    var draw = Draw(UInt64(r * 1000 + c + 11))
-    let (x, t, labels) = (draw.values(r * c, scale: 3), draw.values(r * c), draw.labels(r, classes: c))
-    let entropy = Exact.crossEntropy(x.doubles, labels, r, c)
-    // A row's loss can cancel: its error is that of the largest logit's magnitude, a few roundings.
-    let magnitude = x.reduce(Double(r)) { max($0, Double(abs($1)) * Double(r)) }
-    #expect(abs(Double(Fast.crossEntropy(x, labels, r, c)) - entropy) <= 8 * rounding * magnitude)
-    let gradient: [Float] = result(r * c) { Fast.crossEntropyGradient(x, labels, 0.5, $0, r, c) }
-    let exact: [Double] = result(r * c) { Exact.crossEntropyGradient(x.doubles, labels, 0.5, $0, r, c) }
-    #expect(relativeError(gradient, exact, floor: 0.1) < 40 * rounding)
-    #expect(changed(x) { Fast.crossEntropyGradient($0, labels, 0.5, $0, r, c) } == gradient)
-
-    let error = Exact.squaredError(x.doubles, t.doubles, r, c)
-    #expect(abs(Double(Fast.squaredError(x, t, r, c)) - error) <= 1.01 * rounding * error)
-    #expect(abs(error - zip(x, t).reduce(0) { $0 + pow2(Double($1.0) - Double($1.1)) } / Double(c)) < 1e-9)
-    let correct = Exact.countCorrect(x.doubles, labels, r, c)
-    #expect(Fast.countCorrect(x, labels, r, c) == correct)
-  }
-
-  private func pow2(_ x: Double) -> Double { x * x }
-
-  @Test func crossEntropyOfLargeLogitsIsExact() {
-    let x: [Float] = [1000, 0, -1000, 1000, 0, -1000, -90, -90.5, -1000, 1e30, 1e30, 0]
-    let labels: [Int32] = [0, 2, 0, 1]
-    let expected = Exact.crossEntropy(x.doubles, labels, 4, 3)
-    #expect(abs(expected - (2000 + 0.474_076_984_18 + 0.693_147_180_56)) < 1e-9)
-    #expect(abs(Double(Fast.crossEntropy(x, labels, 4, 3)) - expected) < 2e-4)
-    let gradient: [Float] = result(12) { Fast.crossEntropyGradient(x, labels, 1, $0, 4, 3) }
-    #expect(Array(gradient[..<6]) == [0, 0, 0, 1, 0, -1])
-    #expect(Array(gradient[9...]) == [0.5, -0.5, 0])
-  }
-
   @Test(arguments: edgeMatrices) func softmaxAndItsGradientEqualTheFormula(r: Int, c: Int) {
     var draw = Draw(UInt64(r * 1000 + c + 13))
     let (x, dy) = (draw.values(r * c, scale: 3), draw.values(r * c))
@@ -202,14 +165,33 @@ import Testing
         let start = base + shift
         var row: [Float] = [0, 0, 0, 0]
         Fast.reduceSum(start, &row, outer: 1, axis: n, inner: 1)
-        row[1] = Fast.squaredError(start, t, 1, n)
-        row[2] = Fast.crossEntropy(start, [Int32(n / 2)], 1, n)
+        Fast.valueLoss(.squared, start, t, &row[1], 1, n)
+        Fast.crossEntropy(start, [Int32(n / 2)], smoothing: 0.1, &row[2], 1, n)
         let soft: [Float] = result(n) { Fast.softmax(start, $0, 1, n) }
         let gradient: [Float] = result(n) { Fast.softmaxGradient(start, t, $0, 1, n) }
         seen.insert(bits(row + soft + gradient))
       }
     }
     #expect(seen.count == 1)
+  }
+
+  @Test func axesChangePlacesAndRunsAreCopiedAsTheReferenceDoes() {
+    var draw = Draw(21)
+    for (outer, first, middle, second, inner) in [
+      (1, 1, 1, 1, 1), (2, 3, 4, 5, 6), (1, 7, 1, 5, 1), (3, 2, 5, 1, 9),
+    ] {
+      let form = TransposeForm(outer: outer, first: first, middle: middle, second: second, inner: inner)
+      let n = outer * first * middle * second * inner
+      let x = draw.values(n)
+      let y: [Float] = result(n) { Fast.transpose(form, x, $0) }
+      #expect(y == result(n) { Single.transpose(form, x, $0) })
+      #expect(result(n) { Fast.transpose(form.inverse, y, $0) } == x)
+      if n > 24 { #expect(y != x) }
+    }
+    let x = draw.values(40)
+    let y: [Float] = result(15) { Fast.copyRuns(x, $0, rows: 3, length: 5, xStride: 12, yStride: 5) }
+    #expect(y == Array(x[0..<5] + x[12..<17] + x[24..<29]))
+    #expect(y == result(15) { Single.copyRuns(x, $0, rows: 3, length: 5, xStride: 12, yStride: 5) })
   }
 
   @Test(arguments: edgeCounts) func oneValueThatCannotBeSummedIsFoundAnywhere(_ n: Int) {

@@ -39,17 +39,48 @@ void lockstep_broadcast(const float *x, float *y, size_t outer, size_t axis, siz
 // softmax.c
 void lockstep_softmax(const float *x, float *y, size_t r, size_t c);
 void lockstep_softmax_gradient(const float *y, const float *dy, float *dx, size_t r, size_t c);
-// Σ_r (log Σ_c exp x[r, c] − x[r, label[r]])
-float lockstep_cross_entropy(const float *x, const int32_t *labels, size_t r, size_t c);
-// dx[r, c] = factor · (softmax(x)[r, c] − (c == label[r]))
+
+// losses.c: a loss a row; dl is the gradient that arrives at each. q = (1 − smoothing)·target + smoothing/c.
+// loss[r] = −Σ_c q[r, c] log softmax(x[r])[c]
+void lockstep_cross_entropy(
+  const float *x, const int32_t *labels, float smoothing, float *loss, size_t r, size_t c);
+// dx = dl · (softmax(x) − q)
 void lockstep_cross_entropy_gradient(
-  const float *x, const int32_t *labels, float factor, float *dx, size_t r, size_t c);
+  const float *x, const int32_t *labels, float smoothing, const float *dl, float *dx, size_t r, size_t c);
+void lockstep_soft_cross_entropy(
+  const float *x, const float *target, float smoothing, float *loss, size_t r, size_t c);
+// dx = dl · (softmax(x) Σ_c q − q)
+void lockstep_soft_cross_entropy_gradient(
+  const float *x, const float *target, float smoothing, const float *dl, float *dx, size_t r, size_t c);
+typedef enum {
+  lockstep_squared_loss = 0,
+  lockstep_absolute_loss = 1,
+  lockstep_huber_loss = 2,
+  lockstep_binary_cross_entropy_loss = 3,
+} lockstep_value_loss_kind;
+// loss[r] = (1/c) Σ_c kind(prediction, target); delta is Huber's.
+void lockstep_value_loss(
+  lockstep_value_loss_kind kind, float delta, const float *prediction, const float *target, float *loss, size_t r,
+  size_t c);
+void lockstep_value_loss_gradient(
+  lockstep_value_loss_kind kind, float delta, const float *prediction, const float *target, const float *dl,
+  float *dx, size_t r, size_t c);
 // The rows whose largest element is the label's; the first of equal ones counts as the largest.
 size_t lockstep_count_correct(const float *x, const int32_t *labels, size_t r, size_t c);
-// Σ (prediction − target)² / c
-float lockstep_squared_error(const float *prediction, const float *target, size_t r, size_t c);
-// dx = factor · (prediction − target)
-void lockstep_difference(const float *prediction, const float *target, float factor, float *dx, size_t n);
+// The rows whose largest element is at the place of the target's.
+size_t lockstep_count_agreeing(const float *x, const float *target, size_t r, size_t c);
+
+// dropout.c
+// y = x·factor where the element's 32 random bits are at least threshold, else 0: one run of n elements of one
+// sample, whose first Philox block is `block`. Number 16j + l of every 64 is word j of block l.
+void lockstep_dropout(
+  uint32_t key0, uint32_t key1, uint64_t sample, uint32_t block, uint32_t threshold, float factor, const float *x,
+  float *y, size_t n);
+
+// transpose.c
+// y[o, b, m, a, i] = x[o, a, m, b, i]
+void lockstep_transpose(
+  const float *x, float *y, size_t outer, size_t first, size_t middle, size_t second, size_t inner);
 
 // optimizers.c: one pass over a slice of the parameter vector; g is a sum of gradients, scale makes it a mean.
 typedef struct {

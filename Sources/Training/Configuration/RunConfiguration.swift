@@ -43,7 +43,9 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
   mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
     try reader.section("model", &model)
     try reader.section("data", &data)
-    try reader.choice("loss", &loss)
+    try reader.choice("loss", &loss.kind)
+    try reader.number("labelSmoothing", &loss.labelSmoothing, .belowOne)
+    try reader.number("huberDelta", &loss.delta, .positive)
     try reader.section("optimizer", &optimizer)
     try reader.section("schedule", &schedule)
     try reader.require(

@@ -4,7 +4,7 @@ import Datasets
 enum DigitGallery {
   /// nil where the samples are not images of 28 by 28 in one channel.
   static func picture(of run: TrainingRun) -> String? {
-    guard let test = run.data.test, test.inputSize == 28 * 28, case .classes(10) = test.target else {
+    guard let test = run.data.test, test.inputSize == 28 * 28, test.target == .classes(10) else {
       return nil
     }
     let terminal = Terminal.of(1)

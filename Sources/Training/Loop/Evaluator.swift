@@ -37,6 +37,7 @@ public final class Evaluator {
     let inputs: Arena<Float>
     let labels: Arena<Int32>
     let values: Arena<Float>
+    let weights: Arena<Float>
   }
 
   /// - Parameters:
@@ -60,7 +61,9 @@ public final class Evaluator {
       onlyRankZero
       ? (0..<communicator.size).map { $0 == 0 ? 0..<shardCount : shardCount..<shardCount }
       : Shards(shardCount).ranges(ofRanks: communicator.size)
-    let classes = if case .classes(let count) = objective.target { count } else { 0 }
+    // Only of single answers is it told which was taken for which.
+    let classes =
+      if case .classes(let count, perSample: 1) = objective.target, wantsConfusion { count } else { 0 }
     // The loss of each shard, then how many were correct.
     let sums = Arena<Double>(count: 2 * shardCount)
     var confusion = ConfusionMatrix(classes: max(classes, 1))
@@ -70,7 +73,7 @@ public final class Evaluator {
       let pass = try run(data, Array(samples), forward: false)
       sums.base[2 * shard] = Double(pass.riders.base[Rider.loss.rawValue])
       sums.base[2 * shard + 1] = Double(pass.riders.base[Rider.correct.rawValue])
-      guard wantsConfusion, classes > 0 else { continue }
+      guard classes > 0 else { continue }
       for row in 0..<samples.count {
         let best = Self.largest(UnsafeBufferPointer(start: pass.results.base + row * classes, count: classes))
         confusion.add(actual: Int(pass.labels.base[row]), predicted: best)
@@ -79,7 +82,7 @@ public final class Evaluator {
 
     try communicator.allgather(sums.buffer, slices: runs.map { 2 * $0.lowerBound..<2 * $0.upperBound })
     var counts = confusion.counts
-    if wantsConfusion {
+    if classes > 0 {
       try counts.withUnsafeMutableBufferPointer { try communicator.allreduce($0, .sum) }
     }
     var (loss, correct) = (0.0, 0.0)
@@ -87,11 +90,11 @@ public final class Evaluator {
       loss += sums.base[2 * shard]
       correct += sums.base[2 * shard + 1]
     }
-    let hasClasses = classes > 0
+    let answers = objective.target.answersPerSample * data.count
     return Evaluation(
-      loss: loss / Double(data.count), accuracy: hasClasses ? correct / Double(data.count) : nil,
+      loss: loss / Double(data.count), accuracy: answers > 0 ? correct / Double(answers) : nil,
       samples: data.count,
-      confusion: wantsConfusion && hasClasses ? ConfusionMatrix(classes: classes, counts: counts) : nil)
+      confusion: classes > 0 ? ConfusionMatrix(classes: classes, counts: counts) : nil)
   }
 
   /// What the model gives for some samples, [samples, outputs]: probabilities of the classes, or values.
@@ -125,11 +128,15 @@ public final class Evaluator {
     } else {
       pass = try makePass(
         forward
-          ? objective.predictionPlan(batch: samples.count) : objective.evaluationPlan(batch: samples.count))
+          ? objective.predictionPlan(batch: samples.count)
+          : objective.evaluationPlan(batch: samples.count), data)
       passes[key] = pass
     }
-    let targets: TargetMemory =
-      if case .classes = data.target { .labels(pass.labels.base) } else { .values(pass.values.base) }
+    let targets = TargetMemory(
+      labels: data.target.labelsPerSample > 0 ? pass.labels.base : nil,
+      values: data.target.valuesPerSample > 0 ? pass.values.base : nil,
+      weights: data.isWeighted ? pass.weights.base : nil)
+    if !data.isWeighted { pass.weights.base.update(repeating: 1, count: samples.count) }
     samples.withUnsafeBufferPointer {
       data.fill($0, epoch: 0, inputs: pass.inputs.base, targets: targets)
     }
@@ -139,16 +146,17 @@ public final class Evaluator {
     memory.inputs = UnsafePointer(pass.inputs.base)
     memory.labels = UnsafePointer(pass.labels.base)
     memory.targets = UnsafePointer(pass.values.base)
+    memory.weights = UnsafePointer(pass.weights.base)
     memory.results = pass.results.base
     Executor<FloatKernels>.run(pass.plan, memory)
     return pass
   }
 
-  private func makePass(_ plan: Plan) -> Pass {
-    let values = if case .values(let count) = objective.target { count } else { 0 }
+  private func makePass(_ plan: Plan, _ data: any Dataset) -> Pass {
     return Pass(
       plan: plan, activations: Arena(count: plan.activationCount), results: Arena(count: plan.resultCount),
-      inputs: Arena(count: plan.batch * objective.inputShape.count), labels: Arena(count: plan.batch),
-      values: Arena(count: plan.batch * values))
+      inputs: Arena(count: plan.batch * objective.inputShape.count),
+      labels: Arena(count: plan.batch * data.target.labelsPerSample),
+      values: Arena(count: plan.batch * data.target.valuesPerSample), weights: Arena(count: plan.batch))
   }
 }

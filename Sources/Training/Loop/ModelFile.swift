@@ -59,11 +59,21 @@ public struct ModelFile: Sendable {
 
   /// Fills the parameter vector.
   package func read(_ layout: VectorLayout, into parameters: Arena<Float>) throws(CheckpointError) {
-    try Self.check(file, has: layout.entries.map { ($0.name, $0.shape) })
-    for entry in layout.entries { try file.floats(entry.name, into: parameters.buffer(entry.range)) }
+    try Self.check(file, has: layout.allEntries.map { ($0.name, $0.shape) })
+    for entry in layout.allEntries { try file.floats(entry.name, into: parameters.buffer(entry.range)) }
   }
 
-  /// That a file holds these tensors and no others.
+  /// The batches that a batch normalization has seen, which PyTorch saves beside its running statistics.
+  static let batchCount = "num_batches_tracked"
+
+  /// Where PyTorch has such a count: beside every running variance.
+  static func batchCounts(of layout: VectorLayout) -> [Safetensors.Description] {
+    layout.buffers.map(\.entry.name).filter { $0.hasSuffix("running_var") }.map {
+      Safetensors.Description($0.dropLast("running_var".count) + batchCount, .signed64, shape: [])
+    }
+  }
+
+  /// That a file holds these tensors and no others, counts of batches aside.
   package static func check(
     _ file: SafetensorsFile, has tensors: [(name: String, shape: Shape)]
   ) throws(CheckpointError) {
@@ -81,12 +91,12 @@ public struct ModelFile: Sendable {
           remedy: "This is a checkpoint of another model. \(other)")
       }
     }
-    guard file.tensors.count == tensors.count else {
-      let known = Set(tensors.map(\.name))
-      let strange = file.tensors.map(\.name).first { !known.contains($0) } ?? ""
+    let known = Set(tensors.map(\.name))
+    let strange = file.tensors.map(\.name).filter { !known.contains($0) && !$0.hasSuffix(batchCount) }
+    if let first = strange.first {
       throw CheckpointError(
         at: file.path, expected: "\(tensors.count) tensors",
-        found: "\(file.tensors.count), \(strange) among them",
+        found: "\(tensors.count + strange.count), \(first) among them",
         remedy: "This is a checkpoint of another model. \(other)")
     }
   }

@@ -13,7 +13,7 @@ struct RunIdentity {
 
   init(_ configuration: RunConfiguration, trainer: Trainer, data: RunData) throws {
     self.configuration = configuration.trainingIdentity
-    model = trainer.objective.layout.entries.map { "\($0.name) \($0.shape)" }.joined(separator: ", ")
+    model = trainer.objective.layout.allEntries.map { "\($0.name) \($0.shape)" }.joined(separator: ", ")
     self.data = data.training.digest()
     program = try Digest128(ofFile: "/proc/self/exe").description
     libraries = "\(ComputeLibrary.version), \(MPILibrary.version.split(separator: ",").first ?? "MPI")"

@@ -57,7 +57,7 @@ final class RunReporter {
     let busy = Self.busy(trainer)
     defer { lastBusy = busy }
     write(
-      trainer.step, epoch, .train, loss: sums.meanLoss, accuracy: trainer.hasClasses ? sums.accuracy : nil,
+      trainer.step, epoch, .train, loss: sums.meanLoss, accuracy: trainer.accuracy(of: sums),
       samplesPerSecond: Double(sums.samples) / max(busy - lastBusy, 1e-9))
   }
 
@@ -91,7 +91,7 @@ final class RunReporter {
         epoch: epoch + 1, epochs: (lastStep + perEpoch - 1) / perEpoch,
         stepInEpoch: trainer.step - epoch * perEpoch,
         stepsInEpoch: end - epoch * perEpoch, stepsAfterEpoch: lastStep - end, loss: sums.meanLoss,
-        accuracy: trainer.hasClasses ? sums.accuracy : nil, samplesPerSecond: epochRate(trainer)))
+        accuracy: trainer.accuracy(of: sums), samplesPerSecond: epochRate(trainer)))
   }
 
   /// Of the steps since the epoch began, or since the run was resumed within it.
@@ -107,7 +107,7 @@ final class RunReporter {
     let sums = trainer.epochSums
     let summary = EpochSummary(
       epoch: epoch, epochs: (lastStep + perEpoch - 1) / perEpoch, trainingLoss: sums.meanLoss,
-      trainingAccuracy: trainer.hasClasses ? sums.accuracy : nil, split: split,
+      trainingAccuracy: trainer.accuracy(of: sums), split: split,
       validationLoss: evaluation?.loss,
       validationAccuracy: evaluation?.accuracy, samplesPerSecond: epochRate(trainer),
       seconds: MonotonicTime.seconds - epochStart)
@@ -162,5 +162,9 @@ final class RunReporter {
 }
 
 extension Trainer {
-  var hasClasses: Bool { if case .classes = objective.target { true } else { false } }
+  /// nil where answers are not right or wrong.
+  func accuracy(of sums: StepSums) -> Double? {
+    let answers = objective.target.answersPerSample
+    return answers > 0 ? sums.accuracy(answersPerSample: answers) : nil
+  }
 }

@@ -9,14 +9,18 @@ final class ShardComputer {
   private let plans: [Int: Plan]
   private let activations: Arena<Float>
   private let riderOffset: Int
+  private let seed: UInt64
   let parameters: Arena<Float>
 
   /// - Parameter sizes: the numbers of samples that shards can have; each has a plan of its own.
-  init(_ objective: Objective, parameters: Arena<Float>, sizes: Set<Int>) throws(GraphError) {
+  init(
+    _ objective: Objective, parameters: Arena<Float>, sizes: Set<Int>, seed: UInt64
+  ) throws(GraphError) {
     var plans: [Int: Plan] = [:]
     for size in sizes where size > 0 { plans[size] = try objective.trainingPlan(batch: size) }
     self.plans = plans
     self.parameters = parameters
+    self.seed = seed
     activations = Arena(count: plans.values.map(\.activationCount).max() ?? 0)
     riderOffset = objective.layout.riders.lowerBound
   }
@@ -24,13 +28,17 @@ final class ShardComputer {
   func compute(
     _ shard: Loader.Shard, gradients: UnsafeMutablePointer<Float>, observer: (any CompletionObserver)?
   ) throws {
-    guard let plan = plans[shard.count] else { preconditionFailure("no plan for \(shard.count) samples") }
+    guard let plan = plans[shard.count], let samples = shard.samples.baseAddress else {
+      preconditionFailure("no plan for \(shard.count) samples")
+    }
     var memory = Bindings(
       parameters: UnsafePointer(parameters.base), gradients: gradients, riders: gradients + riderOffset,
       activations: activations.base)
     memory.inputs = UnsafePointer(shard.inputs)
     memory.labels = shard.targets.labels.map { UnsafePointer($0) }
     memory.targets = shard.targets.values.map { UnsafePointer($0) }
+    memory.weights = shard.targets.weights.map { UnsafePointer($0) }
+    memory.key = PassKey(seed: seed, step: UInt64(shard.step), samples: samples)
     if let observer {
       try Executor<FloatKernels>.run(plan, memory) { try observer.isComplete(prefix: $0) }
     } else {

@@ -29,7 +29,7 @@ public struct TrainedModel {
     objective = try Objective(
       configuration.makeModel(inputs: inputs, classes: classes), loss: configuration.loss,
       inputShape: [inputs], target: .classes(classes))
-    parameters = Arena(count: objective.layout.count)
+    parameters = Arena(count: objective.layout.vectorCount)
     try model.read(objective.layout, into: parameters)
   }
 

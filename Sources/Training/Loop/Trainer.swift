@@ -52,6 +52,8 @@ public final class Trainer {
   private let evaluationShard: Int
   private let evaluatesOnRankZero: Bool
   private var loader: Loader?
+  /// What batch normalization's count of batches is saved from.
+  let stepCount = Arena<Int64>(count: 1)
 
   /// - Parameters:
   ///   - data: the training samples.
@@ -59,24 +61,26 @@ public final class Trainer {
   ///   - shards: parts of a batch whose gradients are computed in one pass, at least one a rank; the same
   ///     number gives the same bits on any number of ranks. nil: chosen from the batch, raised to the
   ///     number of ranks.
-  ///   - seed: of the initial values and the order of the samples.
+  ///   - target: what the model learns to answer, where that is not what the data say: `.input` trains an
+  ///     autoencoder on any data.
+  ///   - seed: of the initial values, the order of the samples, and dropout.
   ///   - evaluationShard: samples of one pass when evaluating.
   ///   - threads: of each rank's matrix products; set for the calling thread, which trains. The results
   ///     of a matrix product depend on it, so it is never left to the launcher.
   public convenience init(
     _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
-    seed: UInt64 = 0, lastBatch: Sampler.LastBatch = .keep, averaging: AveragingStrategy = .ordered,
-    evaluationShard: Int = 500, threads: Int = 1, in world: World
+    target: Target? = nil, seed: UInt64 = 0, lastBatch: Sampler.LastBatch = .keep,
+    averaging: AveragingStrategy = .ordered, evaluationShard: Int = 500, threads: Int = 1, in world: World
   ) throws {
     try self.init(
-      model, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: shards, seed: seed,
-      lastBatch: lastBatch, averaging: averaging, evaluationShard: evaluationShard,
+      model, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: shards, target: target,
+      seed: seed, lastBatch: lastBatch, averaging: averaging, evaluationShard: evaluationShard,
       threads: threads, over: world.communicator)
   }
 
   package init(
     _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
-    seed: UInt64 = 0, isShuffled: Bool = true, lastBatch: Sampler.LastBatch = .keep,
+    target: Target? = nil, seed: UInt64 = 0, isShuffled: Bool = true, lastBatch: Sampler.LastBatch = .keep,
     averaging: AveragingStrategy = .ordered, evaluationShard: Int = 500, evaluatesOnRankZero: Bool = false,
     threads: Int = 1, over communicator: any Communicator
   ) throws {
@@ -86,12 +90,9 @@ public final class Trainer {
     self.data = data
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
-    let target: TargetKind =
-      switch data.target {
-      case .classes(let count): .classes(count)
-      case .values(let count): .values(count)
-      }
-    objective = try Objective(model, loss: loss, inputShape: Shape(data.inputShape), target: target)
+    objective = try Objective(
+      model, loss: loss, inputShape: Shape(data.inputShape), target: target ?? data.target,
+      isWeighted: data.isWeighted)
     sampler = try Sampler(
       seed: seed, count: data.count, batch: batch, lastBatch: lastBatch, isShuffled: isShuffled)
     self.shards = try Self.shards(shards, batch: batch, ranks: communicator.size)
@@ -105,11 +106,8 @@ public final class Trainer {
         found: "a pattern that matches none of the \(layout.entries.count)",
         remedy: "Correct the pattern, in which * stands for any characters, or take the group out.")
     }
-    parameters = Arena(count: layout.count)
-    for parameter in objective.parameters {
-      guard let entry = layout.entries.first(where: { $0.name == parameter.name }) else { continue }
-      parameter.initialValue.fill(parameters.buffer(entry.range), seed: seed, name: parameter.name)
-    }
+    parameters = Arena(count: layout.vectorCount)
+    objective.fillInitialValues(parameters, seed: seed)
 
     run = self.shards.ranges(ofRanks: communicator.size)[communicator.rank]
     let sizes = sampler.batchSizes
@@ -124,7 +122,7 @@ public final class Trainer {
       communicator, layout: layout, parameters: parameters, optimizer: optimizer, sum: sum)
     let cut = self.shards
     let shardSizes = sizes.flatMap { cut.ranges(ofBatch: $0).map(\.count) }
-    computer = try ShardComputer(objective, parameters: parameters, sizes: Set(shardSizes))
+    computer = try ShardComputer(objective, parameters: parameters, sizes: Set(shardSizes), seed: seed)
   }
 
   /// The shards of a step, checked against the batch and the ranks.
@@ -252,5 +250,8 @@ public struct StepSums: Sendable, Equatable, Codable {
   }
 
   public var meanLoss: Double { loss / Double(max(samples, 1)) }
-  public var accuracy: Double { Double(correct) / Double(max(samples, 1)) }
+  /// - Parameter answersPerSample: as `Target` says.
+  public func accuracy(answersPerSample: Int = 1) -> Double {
+    Double(correct) / Double(max(samples * answersPerSample, 1))
+  }
 }

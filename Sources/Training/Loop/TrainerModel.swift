@@ -6,11 +6,16 @@ import TensorCore
 extension Trainer {
   /// The parameters as they are now, by PyTorch's names.
   var tensors: [Safetensors.Tensor] {
-    objective.layout.entries.map { entry in
+    let vectors = objective.layout.allEntries.map { entry in
       Safetensors.Tensor(
         Safetensors.Description(entry.name, shape: entry.shape.dimensions),
         bytes: UnsafeRawBufferPointer(parameters.buffer(entry.range)))
     }
+    stepCount.base.pointee = Int64(step)
+    let counts = ModelFile.batchCounts(of: objective.layout).map {
+      Safetensors.Tensor($0, bytes: UnsafeRawBufferPointer(stepCount.buffer))
+    }
+    return vectors + counts
   }
 
   /// The digest of all parameters: equal on all ranks, and for equal parameters only.
@@ -32,8 +37,8 @@ extension Trainer {
     try together(communicator) {
       guard communicator.rank == 0 else { return }
       let file = try SafetensorsFile(path)
-      try ModelFile.check(file, has: layout.entries.map { ($0.name, $0.shape) })
-      for entry in layout.entries { try file.floats(entry.name, into: parameters.buffer(entry.range)) }
+      try ModelFile.check(file, has: layout.allEntries.map { ($0.name, $0.shape) })
+      for entry in layout.allEntries { try file.floats(entry.name, into: parameters.buffer(entry.range)) }
     }
     try communicator.broadcast(UnsafeMutableRawBufferPointer(parameters.buffer), from: 0)
   }

@@ -44,8 +44,7 @@ struct TrainingCheckpoints {
     attempt {
       guard
         let writer = try draft?.safetensors(
-          ModelFile.name, tensors: descriptions(layout.entries.map { ($0.name, $0.shape) }),
-          metadata: description.metadata)
+          ModelFile.name, tensors: trainer.tensors.map(\.description), metadata: description.metadata)
       else { return }
       try writer.write(trainer.tensors)
     }
@@ -95,7 +94,7 @@ struct TrainingCheckpoints {
   /// Checks on rank 0 that a checkpoint belongs to this training; call before `load`.
   func check(_ checkpoint: Checkpoint) throws(CheckpointError) {
     try ModelFile.check(
-      checkpoint.safetensors(ModelFile.name), has: layout.entries.map { ($0.name, $0.shape) })
+      checkpoint.safetensors(ModelFile.name), has: layout.allEntries.map { ($0.name, $0.shape) })
     try ModelFile.check(checkpoint.safetensors(Self.optimizerName), has: stateTensors)
   }
 
@@ -105,6 +104,11 @@ struct TrainingCheckpoints {
     try StateTransfer(trainer.communicator, slices: Slices(whole: layout)).scatter(into: trainer.parameters) {
       try read(into: $1, at: $0, from: model) { $0.name }
     }
+    let buffers = trainer.parameters.buffer(layout.count..<layout.vectorCount)
+    for buffer in layout.buffers {
+      try model?.floats(buffer.entry.name, into: trainer.parameters.buffer(buffer.entry.range))
+    }
+    try trainer.communicator.broadcast(UnsafeMutableRawBufferPointer(buffers), from: 0)
     let optimizer = try checkpoint?.safetensors(Self.optimizerName)
     for (state, vector) in zip(trainer.synchronized.state.names, trainer.synchronized.state.vectors) {
       try transfer.scatter(into: vector) {

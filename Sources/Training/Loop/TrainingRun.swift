@@ -107,7 +107,7 @@ public final class TrainingRun {
       }
     var resolved = configuration
     resolved.resolve(stepsInRun: lastStep, shards: shards.count)
-    let classes = if case .classes(let count) = data.training.target { count } else { 0 }
+    let classes = data.training.target.classCount ?? 0
     let trainer = try Trainer(
       resolved.makeModel(inputs: data.training.inputSize, classes: classes), loss: resolved.loss,
       optimizer: resolved.makeOptimizer(
