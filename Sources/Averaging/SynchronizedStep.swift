@@ -75,19 +75,6 @@ package final class SynchronizedStep {
     return outcome
   }
 
-  /// The buffers follow the shards' statistics. Every rank has their sums, and does the same.
-  private func follow(_ sums: SummedGradients) {
-    let share = 1 / sums.rider(.shards)
-    for buffer in layout.buffers where buffer.momentum != 0 {
-      let momentum = Float(buffer.momentum)
-      let statistic = layout.statistic(of: buffer)
-      for (index, place) in zip(statistic, buffer.entry.range) {
-        let old = parameters.base[place]
-        parameters.base[place] = old + momentum * (sums.riders[index] * share - old)
-      }
-    }
-  }
-
   /// Updates this rank's part by its summed gradients.
   private func update(
     _ gradients: UnsafeMutablePointer<Float>, scale: Float, step: Int, phase: (StepPhase) -> Void
@@ -130,6 +117,19 @@ package final class SynchronizedStep {
     let result = Swift.Result { try body() }
     try swap()
     return try result.get()
+  }
+
+  /// The buffers follow the shards' statistics. Every rank has their sums, and does the same.
+  private func follow(_ sums: SummedGradients) {
+    let share = 1 / sums.rider(.shards)
+    for buffer in layout.buffers where buffer.momentum != 0 {
+      let momentum = Float(buffer.momentum)
+      let statistic = layout.statistic(of: buffer)
+      for (index, place) in zip(statistic, buffer.entry.range) {
+        let old = parameters.base[place]
+        parameters.base[place] = old + momentum * (sums.riders[index] * share - old)
+      }
+    }
   }
 
   /// - Parameter start: the first element that is looked at.
