@@ -10,7 +10,7 @@ import Autodiff
 /// The operations through which gradients flow, one small graph or more for each.
 enum Differentiable: CaseIterable {
   case matrixProduct, activation, add, multiply, scale, view, slice, pad, concatenate, transpose, reduceSum,
-    broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss
+    broadcast, softmax, pool, globalAverage, normalize, dropout, crossEntropy, softCrossEntropy, valueLoss
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -31,12 +31,18 @@ enum Differentiable: CaseIterable {
     case .reduceSum: self = .reduceSum
     case .broadcast: self = .broadcast
     case .softmax: self = .softmax
+    case .pool: self = .pool
+    case .globalAverage: self = .globalAverage
+    case .normalize: self = .normalize
     case .crossEntropy: self = .crossEntropy
     case .valueLoss: self = .valueLoss
     case .input, .target, .labels, .weights, .parameter, .buffer, .constant, .oneHot, .countCorrect,
       .countAgreeing, .activationGradient, .softmaxGradient, .crossEntropyGradient,
-      .softCrossEntropyGradient, .valueLossGradient:
+      .softCrossEntropyGradient, .valueLossGradient, .maxPoolGradient, .averagePoolGradient,
+      .globalAverageGradient, .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
       return nil
+    // Its gradient is in that of what normalizes by it.
+    case .channelStatistics: return nil
     }
   }
 
@@ -123,6 +129,34 @@ enum Differentiable: CaseIterable {
         { graph in try graph.softmax(graph.parameter("a", [3, 5])) },
         { graph in try graph.softmax(graph.parameter("a", [2, 3, 4])) },
       ]
+    case .pool:
+      return [
+        { graph in
+          try graph.maxPooling(graph.parameter("a", [2, 3, 7, 5]), window: 3, stride: 2, padding: 1)
+        },
+        { graph in try graph.maxPooling(graph.parameter("a", [1, 2, 6, 4]), window: 2) },
+        { graph in
+          try graph.averagePooling(
+            graph.parameter("a", [2, 3, 7, 5]), window: .init(height: 3, width: 2), stride: 2, padding: 1)
+        },
+        { graph in
+          try graph.averagePooling(
+            graph.parameter("a", [2, 3, 7, 5]), window: 3, stride: 1, padding: 1, countsPadding: false)
+        },
+      ]
+    case .globalAverage:
+      return [{ graph in try graph.globalAveragePooling(graph.parameter("a", [2, 3, 4, 5])) }]
+    case .normalize:
+      let cases: [(shape: Shape, rectifies: Bool, isFrozen: Bool)] = [
+        ([4, 3], false, false), ([3, 2, 5], true, false), ([2, 3, 2, 3], false, true), ([5, 4], true, true),
+      ]
+      return cases.map { test in
+        { graph in
+          let y = try graph.batchNormalization(
+            graph.parameter("a", test.shape), isFrozen: test.isFrozen)
+          return test.rectifies ? graph.activation(.relu, y) : y
+        }
+      }
     case .crossEntropy:
       return [0, 0.2].map { smoothing in
         { graph in

@@ -8,6 +8,10 @@ import Foundation
 /// Reads the fixtures that lie beside this folder.
 package enum Fixture {
   package static func operations() throws(FixtureError) -> OperationsFixture { try read("operations") }
+  package static func pooling() throws(FixtureError) -> PoolingFixture { try read("pooling") }
+  package static func normalization() throws(FixtureError) -> NormalizationFixture {
+    try read("normalization")
+  }
   package static func optimizers() throws(FixtureError) -> OptimizersFixture { try read("optimizers") }
   package static func schedules() throws(FixtureError) -> SchedulesFixture { try read("schedules") }
   package static func initializers() throws(FixtureError) -> InitializersFixture { try read("initializers") }
@@ -83,6 +87,68 @@ package struct OperationsFixture: Decodable, Sendable {
     package let roundingError: Double
 
     package var description: String { "\(operation), \(name)" }
+  }
+}
+
+// MARK: - pooling.json
+
+package struct PoolingFixture: Decodable, Sendable {
+  package let origin: FixtureOrigin
+  package let cases: [Case]
+
+  package struct Case: Decodable, Sendable, CustomStringConvertible {
+    package enum Operation: String, Decodable, Sendable {
+      case maxPooling, averagePooling, globalAveragePooling
+    }
+
+    package let operation: Operation
+    package let name: String
+    /// Only x.
+    package let inputs: [String: FixtureTensor]
+    /// Height and width, as the others; none of global averages.
+    package let window: [Int]?
+    package let stride: [Int]?
+    package let padding: [Int]?
+    /// Only of averages.
+    package let countsPadding: Bool?
+    package let output: FixtureTensor
+    package let outputGradient: FixtureTensor
+    package let gradients: [String: FixtureTensor]
+    /// How far PyTorch's float32 lies from float64: largest |difference| / max(1, |value|).
+    package let roundingError: Double
+
+    package var description: String { "\(operation), \(name)" }
+  }
+}
+
+// MARK: - normalization.json
+
+package struct NormalizationFixture: Decodable, Sendable {
+  package let origin: FixtureOrigin
+  package let cases: [Case]
+
+  package struct Case: Decodable, Sendable, CustomStringConvertible {
+    package let name: String
+    package let momentum: Double
+    package let epsilon: Double
+    /// Of three steps; outputs and gradients are those of the first.
+    package let inputs: [FixtureTensor]
+    package let weight: FixtureTensor
+    package let bias: FixtureTensor
+    package let outputGradient: FixtureTensor
+    package let output: FixtureTensor
+    /// Of x, weight and bias.
+    package let gradients: [String: FixtureTensor]
+    /// After the three steps.
+    package let runningMean: FixtureTensor
+    package let runningVariance: FixtureTensor
+    /// With these running statistics.
+    package let evaluationOutput: FixtureTensor
+    package let evaluationGradients: [String: FixtureTensor]
+    /// How far PyTorch's float32 lies from float64: largest |difference| / max(1, |value|).
+    package let roundingError: Double
+
+    package var description: String { name }
   }
 }
 
