@@ -12,7 +12,8 @@ enum Differentiable: CaseIterable {
   case matrixProduct, activation, add, multiply, scale, view, slice, pad, concatenate, transpose, reduceSum,
     broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss,
     recurrent, normalization, embedding, attention,
-    convolution, transposedConvolution, addToChannels
+    convolution, transposedConvolution, addToChannels,
+    pool, globalAverage, normalize
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -37,6 +38,9 @@ enum Differentiable: CaseIterable {
     case .normalization: self = .normalization
     case .embedding: self = .embedding
     case .attention: self = .attention
+    case .pool: self = .pool
+    case .globalAverage: self = .globalAverage
+    case .normalize: self = .normalize
     case .crossEntropy: self = .crossEntropy
     case .valueLoss: self = .valueLoss
     case .convolution: self = .convolution
@@ -47,8 +51,12 @@ enum Differentiable: CaseIterable {
       .softCrossEntropyGradient, .valueLossGradient,
       .recurrentGradient, .recurrentWeightGradient,
       .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
-      .convolutionWeightGradient, .sumOfChannels, .reorder:
+      .convolutionWeightGradient, .sumOfChannels, .reorder,
+      .maxPoolGradient, .averagePoolGradient, .globalAverageGradient,
+      .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
       return nil
+    // Its gradient is in that of what normalizes by it.
+    case .channelStatistics: return nil
     }
   }
 
@@ -195,6 +203,34 @@ enum Differentiable: CaseIterable {
             bias: graph.parameter("bias", [4]), groups: 1)
         }
       ]
+    case .pool:
+      return [
+        { graph in
+          try graph.maxPooling(graph.parameter("a", [2, 3, 7, 5]), window: 3, stride: 2, padding: 1)
+        },
+        { graph in try graph.maxPooling(graph.parameter("a", [1, 2, 6, 4]), window: 2) },
+        { graph in
+          try graph.averagePooling(
+            graph.parameter("a", [2, 3, 7, 5]), window: .init(height: 3, width: 2), stride: 2, padding: 1)
+        },
+        { graph in
+          try graph.averagePooling(
+            graph.parameter("a", [2, 3, 7, 5]), window: 3, stride: 1, padding: 1, countsPadding: false)
+        },
+      ]
+    case .globalAverage:
+      return [{ graph in try graph.globalAveragePooling(graph.parameter("a", [2, 3, 4, 5])) }]
+    case .normalize:
+      let cases: [(shape: Shape, rectifies: Bool, isFrozen: Bool)] = [
+        ([4, 3], false, false), ([3, 2, 5], true, false), ([2, 3, 2, 3], false, true), ([5, 4], true, true),
+      ]
+      return cases.map { test in
+        { graph in
+          let y = try graph.batchNormalization(
+            graph.parameter("a", test.shape), isFrozen: test.isFrozen)
+          return test.rectifies ? graph.activation(.relu, y) : y
+        }
+      }
     case .crossEntropy:
       return [0, 0.2].map { smoothing in
         { graph in

@@ -133,6 +133,18 @@ extension Graph {
     try sum(valueLoss(.squared, prediction, target))
   }
 
+  /// A batch normalization with parameters and buffers of its own.
+  mutating func batchNormalization(
+    _ x: Node, epsilon: Double = 0.1, momentum: Double = 0.1, isFrozen: Bool = false
+  ) throws(GraphError) -> Node {
+    let channels: Shape = [shape(of: x)[1]]
+    return try batchNormalization(
+      x, weight: parameter("weight", channels), bias: parameter("bias", channels),
+      runningMean: buffer("running_mean", channels, initialValue: .constant(0), momentum: momentum),
+      runningVariance: buffer("running_var", channels, initialValue: .constant(1), momentum: momentum),
+      epsilon: epsilon, isFrozen: isFrozen)
+  }
+
   /// A parameter that starts anywhere: tests set its values.
   mutating func parameter(_ name: String, _ shape: Shape) throws(GraphError) -> Node {
     try parameter(name, shape, initialValue: .constant(0))

@@ -8,6 +8,10 @@ import Foundation
 /// Reads the fixtures that lie beside this folder.
 package enum Fixture {
   package static func operations() throws(FixtureError) -> OperationsFixture { try read("operations") }
+  package static func pooling() throws(FixtureError) -> PoolingFixture { try read("pooling") }
+  package static func normalization() throws(FixtureError) -> NormalizationFixture {
+    try read("normalization")
+  }
   package static func optimizers() throws(FixtureError) -> OptimizersFixture { try read("optimizers") }
   package static func schedules() throws(FixtureError) -> SchedulesFixture { try read("schedules") }
   package static func initializers() throws(FixtureError) -> InitializersFixture { try read("initializers") }
