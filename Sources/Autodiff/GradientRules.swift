@@ -76,7 +76,8 @@ extension Graph {
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
     case .oneHot, .countCorrect, .countAgreeing: return operands.map { _ in nil }
-    case .convolutionWeightGradient, .sumOfChannels, .reorder, .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
+    case .convolutionWeightGradient, .sumOfChannels, .reorder, .activationGradient, .softmaxGradient,
+      .crossEntropyGradient, .softCrossEntropyGradient,
       .valueLossGradient:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }

@@ -32,14 +32,16 @@ import Training
     let plan = try objective.trainingPlan(batch: Self.batch / Self.shards)
     let operand = Arena<Float>(count: 4096)
     let result = Arena<Float>(count: 4096)
+    // Listed before: a walk over the instructions may allocate in a build without optimization.
+    let products = plan.instructions.compactMap { instruction -> MatrixForm? in
+      guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else { return nil }
+      let (rows, columns, depth) = instruction.extents
+      return MatrixForm(
+        rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB)
+    }
     func pass() {
-      for instruction in plan.instructions {
-        guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else { continue }
-        let (rows, columns, depth) = instruction.extents
-        FloatKernels.matrixProduct(
-          MatrixForm(
-            rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB),
-          operand.base, operand.base, result.base)
+      for index in 0..<products.count {
+        FloatKernels.matrixProduct(products[index], operand.base, operand.base, result.base)
       }
     }
     pass()
