@@ -80,6 +80,7 @@ package enum Executor<Kernels: KernelSet> {
     let a = memory.address(instruction.operands.0)
     let b = memory.address(instruction.operands.1)
     let c = memory.address(instruction.operands.2)
+    let scratch = memory.activations + plan.scratchOffset
     let primitive = plan.primitives.slots + index
     let (count, (first, second, third)) = (instruction.count, instruction.extents)
 
@@ -126,7 +127,26 @@ package enum Executor<Kernels: KernelSet> {
     case .reorder(let form): Kernels.reorder(form, a, y, primitive: primitive)
     case .softmax: Kernels.softmax(a, y, first, second)
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
+    case .normalization(let form):
+      Kernels.normalize(form, a, b, form.hasBias ? UnsafePointer(c) : nil, y)
+    case .normalizationInputGradient(let form): Kernels.normalizeInputGradient(form, a, c, b, y)
+    case .normalizationWeightGradient(let form): Kernels.normalizeWeightGradient(form, a, b, y)
+    case .differs(let value): Kernels.differs(a, from: Scalar(value), y, count)
+    case .embedding(let form): Kernels.embedding(form, a, b, y)
+    case .embeddingGradient(let form): Kernels.embeddingGradient(form, a, b, y)
+    case .attention(let form):
+      Kernels.attention(
+        form, a, form.hasMask ? UnsafePointer(b) : nil, y, scratch: memory.activations + plan.scratchOffset)
+    case .attentionGradient(let form):
+      Kernels.attentionGradient(
+        form, a, form.hasMask ? UnsafePointer(c) : nil, b, y, scratch: memory.activations + plan.scratchOffset
+      )
     case .dropout(let form): Kernels.dropout(form, memory.bound(memory.key, "a key for dropout"), a, y)
+    case .recurrent(let form):
+      Kernels.recurrent(
+        form, a, weight: b, bias: form.usesBias ? UnsafePointer(c) : nil, y, scratch: scratch)
+    case .recurrentGradient(let form): Kernels.recurrentGradient(form, a, b, weight: c, y, scratch: scratch)
+    case .recurrentWeightGradient(let form): Kernels.recurrentWeightGradient(form, a, b, y)
 
     // Labels have no slot, so a gradient's next operand is the second that has one.
     case .crossEntropy(let smoothing):

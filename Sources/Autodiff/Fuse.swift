@@ -1,8 +1,9 @@
 import TensorCore
 
 extension Graph {
-  /// Moves a bias and an activation into the matrix product or the convolution that they follow, where nothing else reads
-  /// what lies between. Activations can be fused because their gradients are told from their results.
+  /// Moves a bias and an activation into the matrix product or the convolution that they follow, where nothing
+  /// else reads what lies between. An activation whose gradient is told from its input is fused only where there
+  /// is no backward pass: that gradient is another reader of what lies between.
   ///
   /// Node numbers stay; what was fused away is no longer reachable from `outputs`.
   package mutating func fuse(outputs: [Node]) {

@@ -30,7 +30,9 @@ extension Graph {
           ? product(b, dy, transposeB, true, shape(0)) : product(dy, b, false, !transposeB, shape(0))
       return [da, db]
 
-    case .activation(let activation): return [append(.activationGradient(activation), [y, dy], record.shape)]
+    case .activation(let activation):
+      let from = activation.gradientReadsInput ? operands[0] : y
+      return [append(.activationGradient(activation), [from, dy], record.shape)]
     case .add: return [dy, dy]
     case .multiply:
       return [
@@ -53,6 +55,13 @@ extension Graph {
       return [append(.broadcast(axis: axis, count: shape(0)[axis]), [dy], shape(0))]
     case .broadcast(let axis, _): return [append(.reduceSum(axis: axis), [dy], shape(0))]
     case .softmax: return [append(.softmaxGradient, [y, dy], record.shape)]
+    case .recurrent(let form): return gradients(ofRecurrent: form, y, dy, operands)
+
+    case .normalization(let form): return normalizationGradients(form, operands, dy, wanted: wanted)
+    case .embedding(let form): return [nil, append(.embeddingGradient(form), [operands[0], dy], shape(1))]
+    case .attention(let form):
+      let mask = operands.dropFirst()
+      return [append(.attentionGradient(form), [operands[0], dy] + mask, shape(0))] + mask.map { _ in nil }
 
     case .convolution(let form):
       precondition(!form.addsBias && !form.appliesReLU, "convolutions are fused after differentiation")
@@ -75,10 +84,12 @@ extension Graph {
       return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    case .oneHot, .countCorrect, .countAgreeing: return operands.map { _ in nil }
-    case .convolutionWeightGradient, .sumOfChannels, .reorder, .activationGradient, .softmaxGradient,
-      .crossEntropyGradient, .softCrossEntropyGradient,
-      .valueLossGradient:
+    case .oneHot, .differs, .countCorrect, .countAgreeing: return operands.map { _ in nil }
+    case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
+      .valueLossGradient,
+      .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .recurrentGradient, .recurrentWeightGradient,
+      .convolutionWeightGradient, .sumOfChannels, .reorder:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
   }

@@ -28,7 +28,7 @@ package enum Operation: Hashable, Sendable {
   // Element by element.
   /// x
   case activation(Activation)
-  /// y (the activation's result), dy
+  /// y (the activation's result) or x, as `gradientReadsInput` says; dy
   case activationGradient(Activation)
   /// a, b of one shape
   case add
@@ -55,6 +55,8 @@ package enum Operation: Hashable, Sendable {
   /// labels
   case oneHot(classes: Int)
 
+  /// x; 1 where it is not this value, elsewhere 0
+  case differs(from: Double)
   // Images: [batch, channels, height, width].
   /// x, weight, and a bias [channels] where the form adds one
   case convolution(ConvolutionForm)
@@ -74,6 +76,30 @@ package enum Operation: Hashable, Sendable {
   case softmax
   /// y (softmax's result), dy
   case softmaxGradient
+  /// x, weight, bias where the form says so
+  case normalization(NormalizationForm)
+  /// x, dy, weight
+  case normalizationInputGradient(NormalizationForm)
+  /// x, dy
+  case normalizationWeightGradient(NormalizationForm)
+
+  // Sequences.
+  /// tokens, table
+  case embedding(EmbeddingForm)
+  /// tokens, dy
+  case embeddingGradient(EmbeddingForm)
+  /// packed queries, keys and values; mask where the form says so
+  case attention(AttentionForm)
+  /// packed queries, keys and values; dy; mask where the form says so
+  case attentionGradient(AttentionForm)
+
+  // Over all time steps of a recurrent layer: packed results, see `RecurrentForm`.
+  /// sums [steps, batch, gates · hidden], the recurrent weight, and its bias where the form uses one
+  case recurrent(RecurrentForm)
+  /// y (the packed result), the states' gradient, the recurrent weight
+  case recurrentGradient(RecurrentForm)
+  /// y (the packed result), the packed gradient of the sums
+  case recurrentWeightGradient(RecurrentForm)
 
   // Random.
   /// x
@@ -116,8 +142,10 @@ package enum Operation: Hashable, Sendable {
   /// their elements before it writes that element of the result.
   package var overwritableOperands: Int {
     switch self {
-    case .activation, .scale, .addToChannels, .dropout, .crossEntropyGradient, .softCrossEntropyGradient: 1
-    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .valueLossGradient: 2
+    case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient: 1
+    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .normalizationInputGradient,
+      .valueLossGradient:
+      2
     default: 0
     }
   }
@@ -125,6 +153,10 @@ package enum Operation: Hashable, Sendable {
   /// Elements of scratch memory that the kernel needs while it runs.
   package var scratchCount: Int {
     switch self {
+    case .recurrent(let form): form.scratchCount
+    case .recurrentGradient(let form): form.gradientScratchCount
+    case .attention(let form): form.scratchCount
+    case .attentionGradient(let form): form.gradientScratchCount
     default: 0
     }
   }

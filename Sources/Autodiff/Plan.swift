@@ -32,6 +32,8 @@ package struct Plan: Sendable {
   /// What instructions keep from run to run, a place for each; one thread at a time runs a plan.
   package let primitives: PrimitiveTable
   package let resultCount: Int
+  /// Multiplications and additions of one run in products, convolutions, recurrent cells and attention.
+  package let floatingPointOperations: Int
   /// The slots of the graph's nodes, for inspection with `keepsActivations`.
   package let slots: [Slot?]
 
@@ -114,9 +116,15 @@ package struct Plan: Sendable {
       keepsAll: keepsActivations)
 
     var emitter = Emitter(graph: graph, slots: placement.slots)
-    for node in order { emitter.emit(node) }
-    // A tensor that several were to receive, or that is a leaf, reaches the others as a copy.
-    for destination in destinations where placement.slots[destination.node.index] != destination.slot {
+    // A tensor that several were to receive, or a part of one, reaches the others as a copy, before its memory is
+    // taken again; so does a leaf.
+    let copies = Dictionary(
+      grouping: destinations.filter { placement.slots[$0.node.index] != $0.slot }, by: \.node.index)
+    for node in order {
+      emitter.emit(node)
+      for copy in copies[node.index] ?? [] { emitter.copy(node, to: copy.slot) }
+    }
+    for destination in destinations where graph.records[destination.node.index].operation.isLeaf {
       emitter.copy(destination.node, to: destination.slot)
     }
 
@@ -127,6 +135,7 @@ package struct Plan: Sendable {
     activationCount =
       scratchOffset + (instructions.map(\.operation.scratchCount).max() ?? 0).alignedToVector
     primitives = PrimitiveTable(count: instructions.count)
+    floatingPointOperations = order.reduce(0) { $0 + graph.floatingPointOperations(of: $1) }
     resultCount = outputs.reduce(0) { $0 + $1.resultCount(source) }
     slots = numbers.map { placement.slots[$0.index] }
   }

@@ -30,22 +30,38 @@ import Autodiff
     let objective = try Objective(
       MultilayerPerceptron(widths: [784, 128, 10], activation: activation), loss: loss, inputShape: [784],
       target: .classes(10))
-    let machine = Machine<FloatKernels>(try objective.trainingPlan(batch: 64))
+    try expectNoAllocations(objective, batch: 64)
+  }
+
+  @Test func aTrainingPassOfATransformerAllocatesNothingOfItsOwn() throws {
+    ComputeLibrary.setThreads(1)
+    let model = GPT(vocabulary: 10, context: 20, width: 32, layers: 2, heads: 4, paddingToken: 9)
+    try expectNoAllocations(
+      Objective(model, loss: .crossEntropy, inputShape: [20], target: .classes(10, perSample: 20)), batch: 8)
+  }
+
+  private func expectNoAllocations(_ objective: Objective, batch: Int) throws {
+    let machine = Machine<FloatKernels>(try objective.trainingPlan(batch: batch))
     machine.setAll(seed: 1, scale: 0.05)
     // Room for the largest operand of the products below.
     let operand = Arena<Float>(count: 784 * 128)
-    let (inputs, labels) = (Arena<Float>(count: 64 * 784), Draw(3).labels(64, classes: 10))
+    let inputs = Arena<Float>(count: batch * objective.inputShape.count)
+    let labels = Draw(3).labels(batch * objective.target.labelsPerSample, classes: 10)
+    let products = machine.plan.instructions.compactMap { instruction -> MatrixForm? in
+      guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else { return nil }
+      let (rows, columns, depth) = instruction.extents
+      return MatrixForm(
+        rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB)
+    }
     labels.withUnsafeBufferPointer { labels in
       let memory = machine.bindings(inputs.base, nil, labels.baseAddress)
       var seen = 0
       // Once to warm up: oneDNN generates its code, Swift its metadata.
       Executor<FloatKernels>.run(machine.plan, memory) { seen += $0 }
       let pass = allocations { Executor<FloatKernels>.run(machine.plan, memory) { seen += $0 } }
-      // Listed before: a walk over the instructions may allocate in a build without optimization.
-      let products = machine.plan.products
       let bare = allocations {
-        for index in 0..<products.count {
-          FloatKernels.matrixProduct(products[index], operand.base, operand.base, machine.gradients.base)
+        for form in products {
+          FloatKernels.matrixProduct(form, operand.base, operand.base, machine.gradients.base)
         }
       }
       #expect(pass == bare, "\(pass) in a pass, \(bare) inside its matrix products")
@@ -55,17 +71,6 @@ import Autodiff
         }
       }
       #expect(deliberate > pass)
-    }
-  }
-}
-
-extension Plan {
-  fileprivate var products: [MatrixForm] {
-    instructions.compactMap { instruction in
-      guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else { return nil }
-      let (rows, columns, depth) = instruction.extents
-      return MatrixForm(
-        rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB)
     }
   }
 }

@@ -10,8 +10,9 @@ import Autodiff
 /// The operations through which gradients flow, one small graph or more for each.
 enum Differentiable: CaseIterable {
   case matrixProduct, activation, add, multiply, scale, view, slice, pad, concatenate, transpose, reduceSum,
-    broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss, convolution,
-    transposedConvolution, addToChannels
+    broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss,
+    recurrent, normalization, embedding, attention,
+    convolution, transposedConvolution, addToChannels
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -28,18 +29,25 @@ enum Differentiable: CaseIterable {
     case .concatenate: self = .concatenate
     case .transpose: self = .transpose
     case .dropout: self = .dropout
+    case .recurrent: self = .recurrent
     case .softCrossEntropy: self = .softCrossEntropy
     case .reduceSum: self = .reduceSum
     case .broadcast: self = .broadcast
     case .softmax: self = .softmax
+    case .normalization: self = .normalization
+    case .embedding: self = .embedding
+    case .attention: self = .attention
     case .crossEntropy: self = .crossEntropy
     case .valueLoss: self = .valueLoss
     case .convolution: self = .convolution
     case .convolutionInputGradient: self = .transposedConvolution
     case .addToChannels: self = .addToChannels
     case .input, .target, .labels, .weights, .parameter, .buffer, .constant, .oneHot, .countCorrect,
-      .countAgreeing, .activationGradient, .softmaxGradient, .crossEntropyGradient,
-      .softCrossEntropyGradient, .valueLossGradient, .convolutionWeightGradient, .sumOfChannels, .reorder:
+      .countAgreeing, .differs, .activationGradient, .softmaxGradient, .crossEntropyGradient,
+      .softCrossEntropyGradient, .valueLossGradient,
+      .recurrentGradient, .recurrentWeightGradient,
+      .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .convolutionWeightGradient, .sumOfChannels, .reorder:
       return nil
     }
   }
@@ -122,6 +130,21 @@ enum Differentiable: CaseIterable {
       return [0, 1, 2].map { axis in
         { graph in try graph.broadcast(graph.parameter("a", [2, 3]), axis: axis, count: 5) }
       }
+    case .recurrent:
+      return RecurrentCell.allCases.flatMap { cell in
+        [(2, false), (4, false), (4, true)].map { steps, isReversed -> Write in
+          { graph in
+            let (x, weight) = (
+              try graph.parameter("a", [steps, 3, cell.gates * 2]),
+              try graph.parameter("b", [cell.gates * 2, 2])
+            )
+            let bias = cell == .gru ? try graph.parameter("c", [6]) : nil
+            // Half of the weight: squares of large states of relu would leave little of a difference.
+            return try graph.recurrent(
+              cell, x, weight: graph.scale(weight, by: 0.5), bias: bias, isReversed: isReversed)
+          }
+        }
+      }
     case .softmax:
       return [
         { graph in try graph.softmax(graph.parameter("a", [3, 5])) },
@@ -185,6 +208,47 @@ enum Differentiable: CaseIterable {
           try graph.crossEntropy(
             graph.parameter("a", [6, 5]), probabilities: graph.input([6, 5]), smoothing: smoothing)
         }
+      }
+    case .normalization:
+      return [
+        { graph in
+          try graph.layerNormalization(
+            graph.parameter("a", [2, 3, 7]), weight: graph.parameter("w", [7]),
+            bias: graph.parameter("b", [7]),
+            epsilon: 0.1)
+        },
+        { graph in
+          try graph.layerNormalization(graph.parameter("a", [4, 5]), weight: graph.parameter("w", [5]))
+        },
+        { graph in
+          try graph.rmsNormalization(
+            graph.parameter("a", [4, 5]), weight: graph.parameter("w", [5]), epsilon: 0.1)
+        },
+      ]
+    case .embedding:
+      return [
+        { graph in
+          let tokens = graph.oneHot(graph.labels(batch: 6), classes: 5)
+          return try graph.embedding(tokens, graph.parameter("table", [2, 3]))
+        },
+        // The table is the last product's weight, too: its gradients add up.
+        { graph in
+          let tokens = graph.oneHot(graph.labels(batch: 6), classes: 5)
+          let table = try graph.parameter("table", [2, 3])
+          let rows = try graph.reshape(graph.embedding(tokens, table), [30, 3])
+          return try graph.matrixProduct(rows, table, transposeB: true)
+        },
+      ]
+    case .attention:
+      return [false, true].flatMap { isCausal in
+        [
+          { graph in try graph.attention(graph.parameter("a", [2, 5, 18]), heads: 3, isCausal: isCausal) },
+          { graph in
+            let mask = graph.differs(graph.oneHot(graph.labels(batch: 6), classes: 5), from: 1)
+            return try graph.attention(
+              graph.parameter("a", [6, 5, 12]), heads: 2, isCausal: isCausal, mask: mask)
+          },
+        ] as [Write]
       }
     case .valueLoss:
       return [ValueLoss.squared, .absolute, .huber(delta: 0.7), .binaryCrossEntropy].flatMap { kind in
