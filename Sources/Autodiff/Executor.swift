@@ -80,6 +80,9 @@ package enum Executor<Kernels: KernelSet> {
     let a = memory.address(instruction.operands.0)
     let b = memory.address(instruction.operands.1)
     let c = memory.address(instruction.operands.2)
+    let d = memory.address(instruction.operands.3)
+    let e = memory.address(instruction.operands.4)
+    let f = memory.address(instruction.operands.5)
     let scratch = memory.activations + plan.scratchOffset
     let primitive = plan.primitives.slots + index
     let (count, (first, second, third)) = (instruction.count, instruction.extents)
@@ -136,17 +139,28 @@ package enum Executor<Kernels: KernelSet> {
     case .embeddingGradient(let form): Kernels.embeddingGradient(form, a, b, y)
     case .attention(let form):
       Kernels.attention(
-        form, a, form.hasMask ? UnsafePointer(b) : nil, y, scratch: memory.activations + plan.scratchOffset)
+        form, a, form.hasMask ? UnsafePointer(b) : nil, y, scratch: scratch)
     case .attentionGradient(let form):
       Kernels.attentionGradient(
-        form, a, form.hasMask ? UnsafePointer(c) : nil, b, y, scratch: memory.activations + plan.scratchOffset
-      )
+        form, a, form.hasMask ? UnsafePointer(c) : nil, b, y, scratch: scratch)
     case .dropout(let form): Kernels.dropout(form, memory.bound(memory.key, "a key for dropout"), a, y)
     case .recurrent(let form):
       Kernels.recurrent(
         form, a, weight: b, bias: form.usesBias ? UnsafePointer(c) : nil, y, scratch: scratch)
     case .recurrentGradient(let form): Kernels.recurrentGradient(form, a, b, weight: c, y, scratch: scratch)
     case .recurrentWeightGradient(let form): Kernels.recurrentWeightGradient(form, a, b, y)
+
+    case .pool(let form): Kernels.pool(form, a, y, scratch: scratch)
+    case .maxPoolGradient(let form): Kernels.maxPoolGradient(form, a, b, y, scratch: scratch)
+    case .averagePoolGradient(let form): Kernels.averagePoolGradient(form, a, y, scratch: scratch)
+    case .globalAverage(let form): Kernels.globalAverage(form, a, y)
+    case .globalAverageGradient(let form): Kernels.globalAverageGradient(form, a, y)
+
+    case .channelStatistics(let form): Kernels.channelStatistics(form, a, y)
+    case .normalize(let form): Kernels.normalize(form, a, b, c, d, y)
+    case .normalizeSums(let form): Kernels.normalizeSums(form, a, b, c, d, e, y)
+    case .normalizeGradient(let form): Kernels.normalizeGradient(form, b, c, d, e, a, f, y)
+    case .frozenNormalizeGradient(let form): Kernels.frozenNormalizeGradient(form, b, c, d, e, a, y)
 
     // Labels have no slot, so a gradient's next operand is the second that has one.
     case .crossEntropy(let smoothing):

@@ -12,7 +12,11 @@ extension Graph {
       switch records[index].operation {
       case .add: fuseBias(at: index, users)
       case .addToChannels: fuseBiasOfConvolution(at: index, users)
-      case .activation(let activation): fuseActivation(activation, at: index, users)
+      case .activation(let activation):
+        fuseActivation(activation, at: index, users)
+        fuseReLUAfterNormalization(at: index, users)
+      case .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
+        fuseReLUGradientOfNormalization(at: index)
       default: break
       }
     }

@@ -78,18 +78,24 @@ extension Graph {
     case .addToChannels(let form):
       return [dy, wanted[1] ? append(.sumOfChannels(form), [dy], shape(1)) : nil]
 
+    case .pool(let form): return [poolGradient(form, operands[0], dy)]
+    case .globalAverage(let form): return [append(.globalAverageGradient(form), [dy], shape(0))]
+    case .normalize(let form): return normalizeGradients(form, operands, dy, wanted: wanted)
+
     case .crossEntropy(let smoothing):
       return [append(.crossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .softCrossEntropy(let smoothing):
       return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    case .oneHot, .differs, .countCorrect, .countAgreeing: return operands.map { _ in nil }
+    case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics: return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
       .valueLossGradient,
       .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
       .recurrentGradient, .recurrentWeightGradient,
-      .convolutionWeightGradient, .sumOfChannels, .reorder:
+      .convolutionWeightGradient, .sumOfChannels, .reorder,
+      .maxPoolGradient, .averagePoolGradient, .globalAverageGradient,
+      .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
   }

@@ -122,7 +122,7 @@ extension Operation {
       let shared = isImage ? given.max() ?? 0 : 0
       return (self, given.map { _ in shared }, shared)
 
-    default: return (self, given.map { _ in 0 }, 0)
+    default: return laidOutAsGiven(given, block: block) ?? (self, given.map { _ in 0 }, 0)
     }
   }
 }

@@ -101,6 +101,30 @@ package enum Operation: Hashable, Sendable {
   /// y (the packed result), the packed gradient of the sums
   case recurrentWeightGradient(RecurrentForm)
 
+  // Pooling: images [batch, channels, height, width], plain or in blocks of channels as the form says.
+  /// x
+  case pool(PoolingForm)
+  /// x, dy
+  case maxPoolGradient(PoolingForm)
+  /// dy
+  case averagePoolGradient(PoolingForm)
+  /// x → [batch, channels]
+  case globalAverage(PoolingForm)
+  /// dy [batch, channels]
+  case globalAverageGradient(PoolingForm)
+
+  // Batch normalization: [batch, channels, …], plain or in blocks of channels as the form says.
+  /// x → [2, channels], the mean and the biased variance; the gradient of `normalize` takes x's part in them
+  case channelStatistics(BatchNormalizationForm)
+  /// x, statistics, weight, bias
+  case normalize(BatchNormalizationForm)
+  /// x, statistics, weight, bias, dy → [2, channels], the gradients of weight and bias
+  case normalizeSums(BatchNormalizationForm)
+  /// dy, x, statistics, weight, bias, sums: where the statistics are x's own
+  case normalizeGradient(BatchNormalizationForm)
+  /// dy, x, statistics, weight, bias: where the statistics are constants
+  case frozenNormalizeGradient(BatchNormalizationForm)
+
   // Random.
   /// x
   case dropout(DropoutForm)
@@ -142,9 +166,11 @@ package enum Operation: Hashable, Sendable {
   /// their elements before it writes that element of the result.
   package var overwritableOperands: Int {
     switch self {
-    case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient: 1
+    case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient,
+      .normalize:
+      1
     case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .normalizationInputGradient,
-      .valueLossGradient:
+      .valueLossGradient, .normalizeGradient, .frozenNormalizeGradient:
       2
     default: 0
     }
@@ -157,6 +183,7 @@ package enum Operation: Hashable, Sendable {
     case .recurrentGradient(let form): form.gradientScratchCount
     case .attention(let form): form.scratchCount
     case .attentionGradient(let form): form.gradientScratchCount
+    case .pool(let form), .maxPoolGradient(let form), .averagePoolGradient(let form): form.scratchCount
     default: 0
     }
   }

@@ -13,7 +13,8 @@ package protocol KernelBase {
 /// floating-point type, which tests hold the fast one to and in which gradients are checked in `Double`.
 /// Tensors are dense, the last extent varying fastest. Letters: n elements, r rows, c columns.
 package protocol KernelSet: BasicKernels, LossKernels, DropoutKernels, NormalizationKernels, EmbeddingKernels,
-  AttentionKernels, RecurrentKernels, ConvolutionKernels, ImageKernels
+  AttentionKernels, RecurrentKernels, ConvolutionKernels, ImageKernels, PoolingKernels,
+  BatchNormalizationKernels
 {}
 
 /// Products, element-wise arithmetic, and what moves or sums whole axes.
