@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) statistics statistics_of(lockstep_n
   return (statistics){mean, 1.0f / __builtin_elementwise_sqrt(variance + form.epsilon)};
 }
 
-CLONES void lockstep_normalize(
+CLONES void lockstep_normalize_rows(
   lockstep_normalization form, const float *x, const float *weight, const float *bias, float *y) {
   size_t c = form.columns;
   for (size_t row = 0; row < form.rows; row++, x += c, y += c) {
@@ -46,7 +46,7 @@ CLONES void lockstep_normalize(
 
 // With n the normalized row and g = dy · weight: dx = scale · (g − mean(g) − n · mean(g · n)), without the middle
 // term where there is no centering.
-CLONES void lockstep_normalize_input_gradient(
+CLONES void lockstep_normalize_rows_input_gradient(
   lockstep_normalization form, const float *x, const float *weight, const float *dy, float *dx) {
   size_t c = form.columns;
   for (size_t row = 0; row < form.rows; row++, x += c, dy += c, dx += c) {
@@ -73,7 +73,7 @@ CLONES void lockstep_normalize_input_gradient(
   }
 }
 
-CLONES void lockstep_normalize_weight_gradient(
+CLONES void lockstep_normalize_rows_weight_gradient(
   lockstep_normalization form, const float *x, const float *dy, float *dweight) {
   size_t c = form.columns;
   memset(dweight, 0, c * sizeof(float));

@@ -57,7 +57,7 @@ struct InspectCommand: ParsableCommand {
 
   private func showLayers() throws {
     let configuration = try RunConfiguration.load(path, overrides: overrides)
-    let form = SampleForm(try RunData(configuration).training)
+    let form = SampleForm(try RunData(configuration))
     let objective = try Objective(
       configuration.makeModel(for: form), loss: configuration.loss, inputShape: Shape(form.inputShape),
       target: configuration.target(of: form))

@@ -11,8 +11,8 @@ typedef struct {
 } lockstep_normalization;
 
 // y = (x − mean)/√(variance + epsilon) · weight + bias, row by row; bias [columns] may be null.
-void lockstep_normalize(lockstep_normalization form, const float *x, const float *weight, const float *bias, float *y);
-void lockstep_normalize_input_gradient(
+void lockstep_normalize_rows(lockstep_normalization form, const float *x, const float *weight, const float *bias, float *y);
+void lockstep_normalize_rows_input_gradient(
   lockstep_normalization form, const float *x, const float *weight, const float *dy, float *dx);
 // dweight[c] = Σ_r dy[r, c] · normalized(x)[r, c], the rows one after the other.
-void lockstep_normalize_weight_gradient(lockstep_normalization form, const float *x, const float *dy, float *dweight);
+void lockstep_normalize_rows_weight_gradient(lockstep_normalization form, const float *x, const float *dy, float *dweight);

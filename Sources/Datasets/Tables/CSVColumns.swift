@@ -3,7 +3,7 @@ import TensorCore
 /// Which columns of a CSV file are what.
 ///
 /// A column is named as in the header, or by its number, counted from 1. Exactly one of `label` and `values`
-/// is given.
+/// is given, to learn from; neither, but `inputs`, to predict.
 public struct CSVColumns: Sendable, Equatable {
   /// The column with each sample's class: a word or a number.
   public var label: String?
@@ -42,7 +42,8 @@ public struct CSVColumns: Sendable, Equatable {
   /// the only one of its name, is named for two purposes, or where there is nothing to predict or to predict
   /// from.
   func places(in names: [String], path: String) throws(DatasetError) -> Places {
-    guard (label != nil) != !values.isEmpty else {
+    // For predictions nothing but inputs are named.
+    guard (label != nil) != !values.isEmpty || inputs != nil && label == nil && values.isEmpty else {
       throw DatasetError(
         at: path, expected: "either a label column or value columns to learn",
         found: label == nil ? "neither" : "both",

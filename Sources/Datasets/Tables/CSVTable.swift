@@ -24,6 +24,24 @@ public struct CSVTable: Sendable {
   ) throws(DatasetError) -> CSVTable {
     var columns = columns
     if let training { columns.inputs = training.inputNames }
+    let (rows, names) = try rows(at: path, columns: columns)
+    return CSVTable(
+      data: try rows.dataset(path: path, classNames: training?.data.classNames),
+      inputNames: rows.places.inputs.map { names[$0] }, valueNames: rows.places.values.map { names[$0] })
+  }
+
+  /// Reads the columns to predict from alone; their names are those of `CSVTable.inputNames`. Each row's value
+  /// to predict is 0. Throws as `load` does.
+  public static func loadInputs(
+    at path: String, named inputs: [String], hasHeader: Bool = true, delimiter: Character = ","
+  ) throws(DatasetError) -> TensorDataset {
+    let columns = CSVColumns(inputs: inputs, hasHeader: hasHeader, delimiter: delimiter)
+    return try rows(at: path, columns: columns).rows.inputsAlone(path: path)
+  }
+
+  private static func rows(
+    at path: String, columns: CSVColumns
+  ) throws(DatasetError) -> (rows: Rows, names: [String]) {
     var reader = try CSVReader(WholeFile.read(path), delimiter: columns.delimiter, path: path)
     guard try reader.next() else {
       throw DatasetError(
@@ -39,9 +57,7 @@ public struct CSVTable: Sendable {
       try rows.add(reader)
       hasRow = try reader.next()
     }
-    return CSVTable(
-      data: try rows.dataset(path: path, classNames: training?.data.classNames),
-      inputNames: places.inputs.map { names[$0] }, valueNames: places.values.map { names[$0] })
+    return (rows, names)
   }
 
   private static func header(_ reader: CSVReader) throws(DatasetError) -> [String] {
@@ -120,12 +136,22 @@ private struct Rows {
       remedy: "Correct the field, take the row out, or leave the column out of the inputs.")
   }
 
-  func dataset(path: String, classNames known: [String]?) throws(DatasetError) -> TensorDataset {
+  func inputsAlone(path: String) throws(DatasetError) -> TensorDataset {
+    try requireRows(path)
+    return try TensorDataset(
+      inputs: inputs, inputShape: [places.inputs.count], values: [Float](repeating: 0, count: count))
+  }
+
+  private func requireRows(_ path: String) throws(DatasetError) {
     guard count > 0 else {
       throw DatasetError(
         at: path, expected: "rows of samples", found: "none behind the header",
         remedy: "Name a file with samples in it.")
     }
+  }
+
+  func dataset(path: String, classNames known: [String]?) throws(DatasetError) -> TensorDataset {
+    try requireRows(path)
     let shape = [places.inputs.count]
     guard places.label != nil else {
       return try TensorDataset(

@@ -67,19 +67,19 @@ extension FloatKernels: NormalizationKernels {
   package static func normalize(
     _ form: NormalizationForm, _ x: Input, _ weight: Input, _ bias: Input?, _ y: Output
   ) {
-    lockstep_normalize(form.kernel, x, weight, bias, y)
+    lockstep_normalize_rows(form.kernel, x, weight, bias, y)
   }
 
   package static func normalizeInputGradient(
     _ form: NormalizationForm, _ x: Input, _ weight: Input, _ dy: Input, _ dx: Output
   ) {
-    lockstep_normalize_input_gradient(form.kernel, x, weight, dy, dx)
+    lockstep_normalize_rows_input_gradient(form.kernel, x, weight, dy, dx)
   }
 
   package static func normalizeWeightGradient(
     _ form: NormalizationForm, _ x: Input, _ dy: Input, _ dweight: Output
   ) {
-    lockstep_normalize_weight_gradient(form.kernel, x, dy, dweight)
+    lockstep_normalize_rows_weight_gradient(form.kernel, x, dy, dweight)
   }
 }
 

@@ -20,6 +20,13 @@ struct DataSource {
     }
   }
 
+  /// The training samples, and a table's columns.
+  func training() throws(DatasetError) -> (samples: any NormalizableDataset, columns: [String]?) {
+    guard data.name == .csv else { return (try samples(.train), nil) }
+    let table = try CSVTable.load(at: path, columns: data.table.columns)
+    return (table.data, table.inputNames)
+  }
+
   /// Images or a table; texts are had by `text`.
   func samples(_ split: Split) throws(DatasetError) -> any NormalizableDataset {
     let threads = configuration.threads

@@ -78,14 +78,13 @@ struct PredictionInput {
   }
 
   private func table(_ path: String) throws -> (data: any Dataset, names: [String]) {
-    guard configuration.data.name == .csv else {
+    guard let columns = form.columns else {
       throw DatasetError(
         at: path, expected: "data like those of the training, \(configuration.data.name.rawValue)",
         found: "a table", remedy: "Name a file of the kind that the model was trained with.")
     }
     let table = try CSVTable.loadInputs(
-      at: path, columns: configuration.data.table.columns,
-      like: CSVTable.load(at: configuration.data.path ?? path, columns: configuration.data.table.columns))
+      at: path, named: columns, hasHeader: configuration.data.table.header)
     return (try table.normalized(by: normalization), (0..<table.count).map { "\($0 + 1)" })
   }
 }

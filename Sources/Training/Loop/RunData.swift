@@ -14,6 +14,8 @@ public struct RunData: Sendable {
   public let normalization: Normalization
   /// Of texts.
   public let tokenizer: (any Tokenizer)?
+  /// Of tables.
+  public let columns: [String]?
   /// In nats, the loss of a perfect model, where the data are made by the program.
   public let entropyRate: Double?
 
@@ -25,10 +27,10 @@ public struct RunData: Sendable {
       (training, plainTraining) = (text.training, text.training)
       heldOut = text.validation
       (test, normalization) = (nil, .none)
-      (tokenizer, entropyRate) = (text.tokenizer, text.entropyRate)
+      (tokenizer, entropyRate, columns) = (text.tokenizer, text.entropyRate, nil)
       return
     }
-    let samples = try source.samples(.train)
+    let (samples, columns) = try source.training()
     let parts =
       configuration.validation.fraction > 0
       ? try samples.holdOut(
@@ -46,7 +48,7 @@ public struct RunData: Sendable {
         plain, configuration.data.augment.map(\.augmentation), seed: UInt64(configuration.seed))
     heldOut = parts.map { Subset(of: normalized, indices: $0.validation.indices) }
     test = source.hasTestSplit ? try source.samples(.test).normalized(by: normalization) : nil
-    (tokenizer, entropyRate) = (nil, nil)
+    (tokenizer, entropyRate, self.columns) = (nil, nil, columns)
   }
 
   /// What the model is tried on while it trains, and what to call it.

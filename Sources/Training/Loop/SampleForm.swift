@@ -7,13 +7,19 @@ public struct SampleForm: Sendable, Equatable, Codable {
   public var inputShape: [Int]
   /// What is to be answered for it.
   public var target: Target
+  /// The names of a table's columns.
+  public var columns: [String]?
 
-  public init(inputShape: [Int], target: Target) {
+  public init(inputShape: [Int], target: Target, columns: [String]? = nil) {
     self.inputShape = inputShape
     self.target = target
+    self.columns = columns
   }
 
-  public init(_ data: any Dataset) { self.init(inputShape: data.inputShape, target: data.target) }
+  public init(_ data: RunData) {
+    self.init(
+      inputShape: data.plainTraining.inputShape, target: data.plainTraining.target, columns: data.columns)
+  }
 
   var inputSize: Int { inputShape.reduce(1, *) }
 

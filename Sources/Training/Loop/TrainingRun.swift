@@ -107,7 +107,7 @@ public final class TrainingRun {
       }
     var resolved = configuration
     resolved.resolve(stepsInRun: lastStep, shards: shards.count)
-    let form = SampleForm(data.training)
+    let form = SampleForm(data)
     let trainer = try Trainer(
       resolved.makeModel(for: form), loss: resolved.loss,
       optimizer: resolved.makeOptimizer(

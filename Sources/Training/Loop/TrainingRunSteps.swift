@@ -110,7 +110,7 @@ extension TrainingRun {
     ModelFile.Description(
       configuration: configuration, normalization: data.normalization, 
       classNames: data.tokenizer == nil ? data.training.classNames : [], step: trainer.step,
-      form: SampleForm(data.plainTraining), tokenizer: data.tokenizer?.serialized)
+      form: SampleForm(data), tokenizer: data.tokenizer?.serialized)
   }
 
   /// Where the best model is wanted and is not the last: its parameters come back from its checkpoint.
