@@ -65,6 +65,34 @@ import Autodiff
       gradients.allSatisfy { $0.outputBlock == 16 && ($0.inputBlock == 16) == ($0.inputChannels == 32) })
   }
 
+  @Test func poolingAndNormalizationStayInBlocksInBothPasses() throws {
+    var graph = Graph()
+    let x = graph.input([2, 3, 8, 8])
+    var y = try graph.convolution(x, graph.parameter("a", [32, 3, 3, 3]), padding: 1)
+    y = try graph.batchNormalization(
+      y, weight: graph.parameter("scale", [32]), bias: graph.parameter("shift", [32]),
+      runningMean: graph.buffer("mean", [32], initialValue: .constant(0), momentum: 0.1),
+      runningVariance: graph.buffer("variance", [32], initialValue: .constant(1), momentum: 0.1))
+    y = try graph.maxPooling(graph.activation(.relu, y), window: 2)
+    y = try graph.globalAveragePooling(
+      graph.convolution(y, graph.parameter("b", [32, 32, 3, 3]), padding: 1))
+    let loss = try graph.sum(graph.multiply(y, y))
+    let gradients = try graph.differentiate(loss)
+    let operations = operations(graph, gradients + [loss])
+    #expect(reorders(operations).isEmpty)
+    for operation in operations {
+      switch operation {
+      case .normalize(let form), .normalizeSums(let form), .normalizeGradient(let form),
+        .channelStatistics(let form):
+        #expect(form.block == 16)
+      case .pool(let form), .maxPoolGradient(let form), .globalAverage(let form),
+        .globalAverageGradient(let form):
+        #expect(form.block == 16)
+      default: break
+      }
+    }
+  }
+
   @Test func aTensorIsReorderedOnceForAllItsReaders() throws {
     var graph = Graph()
     let x = graph.input([1, 16, 4, 4])
