@@ -16,6 +16,16 @@ import Autodiff
     #expect(try objective.floatingPointOperationsPerSample() == 2 * (12 * 8 + 8 * 3))
   }
 
+  @Test func theOperationsOfARecurrentNetworkAreThoseOfBothItsProducts() throws {
+    let objective = try Objective(
+      RecurrentNetwork("rnn", .lstm, 5, 6, isBidirectional: true, result: .lastStep), loss: .crossEntropy,
+      inputShape: [7, 5], target: .classes(12))
+    #expect(objective.outputCount == 12)
+    #expect(try objective.floatingPointOperationsPerSample() == 2 * 7 * 2 * (5 * 24 + 6 * 24))
+    // The states that were asked for are a part of a larger tensor.
+    #expect(try objective.evaluationPlan(batch: 3).resultCount == 48)
+  }
+
   @Test func activationsLieBetweenLayersOnly() {
     #expect(model.layers.map(\.activation) == [.relu, nil])
     #expect(
