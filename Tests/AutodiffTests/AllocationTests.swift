@@ -14,6 +14,42 @@ import Autodiff
     return allocation_counter_disarm()
   }
 
+  /// Steps share one product each, forward and backward; the weight's gradient is one for up to 512 rows.
+  @Test(arguments: RecurrentCell.allCases)
+  func aRecurrentPassAllocatesNothingOfItsOwn(_ cell: RecurrentCell) {
+    ComputeLibrary.setThreads(1)
+    let form = RecurrentForm(cell: cell, steps: 5, batch: 32, hidden: 64, usesBias: cell == .gru)
+    let (sums, rows) = (cell.gates * 64, 4 * 32)
+    let room = Arena<Float>(count: 2 * form.gradientCount)
+    let (y, dx, scratch) = (
+      Arena<Float>(count: form.resultCount), Arena<Float>(count: form.gradientCount),
+      Arena<Float>(count: max(form.scratchCount, form.gradientScratchCount))
+    )
+    func pass() {
+      FloatKernels.recurrent(
+        form, room.base, weight: room.base, bias: form.usesBias ? UnsafePointer(room.base) : nil, y.base,
+        scratch: scratch.base)
+      FloatKernels.recurrentGradient(
+        form, y.base, room.base, weight: room.base, dx.base, scratch: scratch.base)
+      FloatKernels.recurrentWeightGradient(form, y.base, dx.base, room.base)
+    }
+    func product(_ rows: Int, _ columns: Int, _ depth: Int, transposeA: Bool = false) {
+      FloatKernels.matrixProduct(
+        MatrixForm(rows: rows, columns: columns, depth: depth, transposeA: transposeA), room.base, room.base,
+        dx.base)
+    }
+    pass()
+    let own = allocations(pass)
+    let bare = allocations {
+      for _ in 0..<4 {
+        product(32, sums, 64)
+        product(32, 64, sums)
+      }
+      product(sums, 64, rows, transposeA: true)
+    }
+    #expect(own == bare, "\(own) in a pass, \(bare) inside its matrix products")
+  }
+
   @Test func theCounterSeesAnAllocation() {
     var kept: [Int] = []
     #expect(allocations { kept = [Int](repeating: 1, count: 1000) } == 1)

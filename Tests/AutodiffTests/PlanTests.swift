@@ -244,6 +244,18 @@ import Autodiff
 
   // MARK: Riders
 
+  /// Averaging begins with what is complete: a copy must not wait for the end of the pass.
+  @Test func twoParametersWithOneGradientAreCompleteBeforeTheLayersBelow() throws {
+    var graph = Graph()
+    let below = try graph.matrixProduct(graph.input([4, 3]), graph.parameter("below", [3, 5]))
+    let bias = try graph.add(graph.parameter("first", [2]), graph.parameter("second", [2]))
+    let y = try graph.add(graph.matrixProduct(below, graph.parameter("above", [5, 2])), bias)
+    let loss = try graph.sum(y)
+    let plan = try Plan.training(graph, batch: 4, loss: loss, outputs: [])
+    #expect(plan.layout.entries.map(\.name) == ["first", "second", "above", "below"])
+    #expect(plan.instructions.dropLast().last?.completedPrefix == plan.layout.entries[3].offset)
+  }
+
   @Test func ridersHoldTheSumsOfThePass() throws {
     let objective = try perceptron(.crossEntropy, .relu)
     let training: Machine<FloatKernels> = machine(try objective.trainingPlan(batch: 7), batch: 7)

@@ -89,7 +89,7 @@ void lockstep_transpose(
 // recurrent.c: one time step of b rows of n cells, after or before its matrix product. u is the product of the
 // previous state and the recurrent weight, `previous` the previous state (LSTM: cell state); both are null in the
 // first step, where the previous state is 0.
-// y = activation(x + u); u may be y.
+// y = activation(x + u) for n elements, whatever their rows; u may be y.
 void lockstep_rnn_step(lockstep_activation kind, const float *x, const float *u, float *y, size_t n);
 // d = (dy + carried) · activation′, told from y.
 void lockstep_rnn_step_gradient(
