@@ -13,7 +13,10 @@ import Autodiff
     #expect(objective.parameters.map(\.shape) == [[8, 12], [8], [3, 8], [3]])
     #expect(objective.layout.parameterCount == 12 * 8 + 8 + 8 * 3 + 3)
     #expect(objective.outputCount == 3)
-    #expect(try objective.floatingPointOperationsPerSample() == 2 * (12 * 8 + 8 * 3))
+    let table = try objective.layerTable()
+    #expect(table.floatingPointOperations == 2 * (12 * 8 + 8 * 3))
+    #expect(table.parameterCount == objective.layout.parameterCount)
+    #expect(table.rows.map(\.outputShape) == [[8], [3]])
   }
 
   @Test func aRecurrentNetworkIsAModelOfItsOwn() throws {
