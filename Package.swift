@@ -17,16 +17,21 @@ let package = Package(
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+    .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"]),
     .target(name: "CKernels"),
+    .target(
+      name: "OneDNNPrimitives", dependencies: ["CKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
     // The modules; each imports only from the lines above it.
-    .target(name: "TensorCore", dependencies: ["COneDNN", "CKernels"]),
+    .target(name: "TensorCore", dependencies: ["COneDNN", "OneDNNPrimitives", "CKernels"]),
     .target(name: "Autodiff", dependencies: ["TensorCore"]),
     .target(name: "Layers", dependencies: ["Autodiff"]),
     .target(name: "Optimizers", dependencies: ["TensorCore", "CKernels"]),
     .target(name: "MessagePassing", dependencies: ["COpenMPI", "TensorCore"]),
     .target(name: "Averaging", dependencies: ["MessagePassing", "Optimizers", "CKernels"]),
-    .target(name: "Datasets", dependencies: ["TensorCore", "CZlib"]),
+    .target(name: "Datasets", dependencies: ["TensorCore", "CZlib", "CImageCodecs"]),
     .target(name: "Checkpoints", dependencies: ["TensorCore", "CXXHash"]),
     .target(
       name: "Training",
@@ -53,7 +58,11 @@ let package = Package(
     // Counts allocations, so that tests can hold a training step to none.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
 
-    .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "FixtureSupport"]),
+    // Writes the PNG and JPEG files that tests read back.
+    .target(name: "ImageWriter", dependencies: ["CPNG", "CJPEG"], path: "Tests/ImageWriter"),
+
+    .testTarget(
+      name: "TensorCoreTests", dependencies: ["TensorCore", "OneDNNPrimitives", "FixtureSupport"]),
     .testTarget(
       name: "AutodiffTests",
       dependencies: ["Autodiff", "Layers", "Optimizers", "AllocationCounter", "FixtureSupport"]),
@@ -63,7 +72,7 @@ let package = Package(
       name: "MessagePassingTests", dependencies: ["DistributedScenarios", "distributed-runner"]),
     .testTarget(
       name: "AveragingTests", dependencies: ["DistributedScenarios", "distributed-runner"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "ImageWriter", "AllocationCounter"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "AllocationCounter"]),
     .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "lockstep"]),

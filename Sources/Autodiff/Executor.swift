@@ -84,6 +84,7 @@ package enum Executor<Kernels: KernelSet> {
     let e = memory.address(instruction.operands.4)
     let f = memory.address(instruction.operands.5)
     let scratch = memory.activations + plan.scratchOffset
+    let primitive = plan.primitives.slots + index
     let (count, (first, second, third)) = (instruction.count, instruction.extents)
 
     switch instruction.operation {
@@ -119,9 +120,35 @@ package enum Executor<Kernels: KernelSet> {
     case .reduceSum: Kernels.reduceSum(a, y, outer: first, axis: second, inner: third)
     case .broadcast: Kernels.broadcast(a, y, outer: first, axis: second, inner: third)
     case .oneHot: Kernels.oneHot(memory.bound(memory.labels, "labels"), y, first, second)
+    case .convolution(let form): Kernels.convolution(form, a, b, c, y, primitive: primitive)
+    case .convolutionInputGradient(let form):
+      Kernels.convolutionInputGradient(form, a, b, y, primitive: primitive)
+    case .convolutionWeightGradient(let form):
+      Kernels.convolutionWeightGradient(form, a, b, y, primitive: primitive)
+    case .addToChannels(let form): Kernels.addToChannels(form, a, b, y)
+    case .sumOfChannels(let form): Kernels.sumOfChannels(form, a, y)
+    case .reorder(let form): Kernels.reorder(form, a, y, primitive: primitive)
     case .softmax: Kernels.softmax(a, y, first, second)
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
+    case .normalization(let form):
+      Kernels.normalize(form, a, b, form.hasBias ? UnsafePointer(c) : nil, y)
+    case .normalizationInputGradient(let form): Kernels.normalizeInputGradient(form, a, c, b, y)
+    case .normalizationWeightGradient(let form): Kernels.normalizeWeightGradient(form, a, b, y)
+    case .differs(let value): Kernels.differs(a, from: Scalar(value), y, count)
+    case .embedding(let form): Kernels.embedding(form, a, b, y)
+    case .embeddingGradient(let form): Kernels.embeddingGradient(form, a, b, y)
+    case .attention(let form):
+      Kernels.attention(
+        form, a, form.hasMask ? UnsafePointer(b) : nil, y, scratch: scratch)
+    case .attentionGradient(let form):
+      Kernels.attentionGradient(
+        form, a, form.hasMask ? UnsafePointer(c) : nil, b, y, scratch: scratch)
     case .dropout(let form): Kernels.dropout(form, memory.bound(memory.key, "a key for dropout"), a, y)
+    case .recurrent(let form):
+      Kernels.recurrent(
+        form, a, weight: b, bias: form.usesBias ? UnsafePointer(c) : nil, y, scratch: scratch)
+    case .recurrentGradient(let form): Kernels.recurrentGradient(form, a, b, weight: c, y, scratch: scratch)
+    case .recurrentWeightGradient(let form): Kernels.recurrentWeightGradient(form, a, b, y)
 
     case .pool(let form): Kernels.pool(form, a, y, scratch: scratch)
     case .maxPoolGradient(let form): Kernels.maxPoolGradient(form, a, b, y, scratch: scratch)

@@ -1,8 +1,9 @@
 import TensorCore
 
 extension Graph {
-  /// Moves a bias and an activation into the matrix product that they follow, where nothing else reads
-  /// what lies between. Activations can be fused because their gradients are told from their results.
+  /// Moves a bias and an activation into the matrix product or the convolution that they follow, where nothing
+  /// else reads what lies between. An activation whose gradient is told from its input is fused only where there
+  /// is no backward pass: that gradient is another reader of what lies between.
   ///
   /// Node numbers stay; what was fused away is no longer reachable from `outputs`.
   package mutating func fuse(outputs: [Node]) {
@@ -10,6 +11,7 @@ extension Graph {
     for index in records.indices where users[index] > 0 {
       switch records[index].operation {
       case .add: fuseBias(at: index, users)
+      case .addToChannels: fuseBiasOfConvolution(at: index, users)
       case .activation(let activation):
         fuseActivation(activation, at: index, users)
         fuseReLUAfterNormalization(at: index, users)
@@ -35,9 +37,28 @@ extension Graph {
     records[index].operands = records[operands[0].index].operands + [bias]
   }
 
-  /// activation(product(…)) → product(…, activation)
+  /// addToChannels(convolution(x, weight), bias) → convolution(x, weight, bias)
+  private mutating func fuseBiasOfConvolution(at index: Int, _ users: [Int]) {
+    let operands = records[index].operands
+    guard case .convolution(var form) = records[operands[0].index].operation, !form.addsBias,
+      !form.appliesReLU, users[operands[0].index] == 1
+    else { return }
+    form.addsBias = true
+    records[index].operation = .convolution(form)
+    records[index].operands = records[operands[0].index].operands + [operands[1]]
+  }
+
+  /// activation(product(…)) → product(…, activation); ReLU into a convolution too.
   private mutating func fuseActivation(_ activation: Activation, at index: Int, _ users: [Int]) {
     let source = records[index].operands[0].index
+    if case .convolution(var form) = records[source].operation, activation == .relu, !form.appliesReLU,
+      users[source] == 1
+    {
+      form.appliesReLU = true
+      records[index].operation = .convolution(form)
+      records[index].operands = records[source].operands
+      return
+    }
     guard case .matrixProduct(let transposeA, let transposeB, var epilogue) = records[source].operation,
       epilogue.activation == nil, users[source] == 1
     else { return }

@@ -30,7 +30,9 @@ extension Graph {
           ? product(b, dy, transposeB, true, shape(0)) : product(dy, b, false, !transposeB, shape(0))
       return [da, db]
 
-    case .activation(let activation): return [append(.activationGradient(activation), [y, dy], record.shape)]
+    case .activation(let activation):
+      let from = activation.gradientReadsInput ? operands[0] : y
+      return [append(.activationGradient(activation), [from, dy], record.shape)]
     case .add: return [dy, dy]
     case .multiply:
       return [
@@ -53,6 +55,28 @@ extension Graph {
       return [append(.broadcast(axis: axis, count: shape(0)[axis]), [dy], shape(0))]
     case .broadcast(let axis, _): return [append(.reduceSum(axis: axis), [dy], shape(0))]
     case .softmax: return [append(.softmaxGradient, [y, dy], record.shape)]
+    case .recurrent(let form): return gradients(ofRecurrent: form, y, dy, operands)
+
+    case .normalization(let form): return normalizationGradients(form, operands, dy, wanted: wanted)
+    case .embedding(let form): return [nil, append(.embeddingGradient(form), [operands[0], dy], shape(1))]
+    case .attention(let form):
+      let mask = operands.dropFirst()
+      return [append(.attentionGradient(form), [operands[0], dy] + mask, shape(0))] + mask.map { _ in nil }
+
+    case .convolution(let form):
+      precondition(!form.addsBias && !form.appliesReLU, "convolutions are fused after differentiation")
+      let dweight =
+        wanted[1] ? append(.convolutionWeightGradient(form), [operands[0], dy], shape(1)) : nil
+      let dx = wanted[0] ? append(.convolutionInputGradient(form), [dy, operands[1]], shape(0)) : nil
+      return [dx, dweight]
+    // The transposed convolution: x and y have changed places.
+    case .convolutionInputGradient(let form):
+      let dweight =
+        wanted[1] ? append(.convolutionWeightGradient(form), [dy, operands[0]], shape(1)) : nil
+      let dx = wanted[0] ? append(.convolution(form), [dy, operands[1]], shape(0)) : nil
+      return [dx, dweight]
+    case .addToChannels(let form):
+      return [dy, wanted[1] ? append(.sumOfChannels(form), [dy], shape(1)) : nil]
 
     case .pool(let form): return [poolGradient(form, operands[0], dy)]
     case .globalAverage(let form): return [append(.globalAverageGradient(form), [dy], shape(0))]
@@ -64,10 +88,14 @@ extension Graph {
       return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    case .oneHot, .countCorrect, .countAgreeing, .channelStatistics: return operands.map { _ in nil }
+    case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics: return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
-      .valueLossGradient, .maxPoolGradient, .averagePoolGradient, .globalAverageGradient, .normalizeSums,
-      .normalizeGradient, .frozenNormalizeGradient:
+      .valueLossGradient,
+      .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .recurrentGradient, .recurrentWeightGradient,
+      .convolutionWeightGradient, .sumOfChannels, .reorder,
+      .maxPoolGradient, .averagePoolGradient, .globalAverageGradient,
+      .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
   }

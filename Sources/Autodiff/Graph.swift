@@ -125,6 +125,15 @@ public struct Graph: Sendable {
   /// How much each sample counts, [batch].
   public mutating func weights(batch: Int) -> Node { append(.weights, [], [batch]) }
 
+  /// Takes over nodes that were written anew.
+  ///
+  /// - Parameter numbers: by a node's old number its new one.
+  mutating func replaceRecords(_ new: [Record], numbers: [Node]) {
+    records = new
+    parameterNodes = parameterNodes.map { numbers[$0.index] }
+    statistics = statistics.map { ($0.buffer, numbers[$0.node.index]) }
+  }
+
   package func node(ofParameter index: Int) -> Node { parameterNodes[index] }
 
   package mutating func append(_ operation: Operation, _ operands: [Node], _ shape: Shape) -> Node {

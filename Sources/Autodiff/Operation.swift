@@ -28,7 +28,7 @@ package enum Operation: Hashable, Sendable {
   // Element by element.
   /// x
   case activation(Activation)
-  /// y (the activation's result), dy
+  /// y (the activation's result) or x, as `gradientReadsInput` says; dy
   case activationGradient(Activation)
   /// a, b of one shape
   case add
@@ -55,11 +55,51 @@ package enum Operation: Hashable, Sendable {
   /// labels
   case oneHot(classes: Int)
 
+  /// x; 1 where it is not this value, elsewhere 0
+  case differs(from: Double)
+  // Images: [batch, channels, height, width].
+  /// x, weight, and a bias [channels] where the form adds one
+  case convolution(ConvolutionForm)
+  /// dy, weight; also the transposed convolution
+  case convolutionInputGradient(ConvolutionForm)
+  /// x, dy
+  case convolutionWeightGradient(ConvolutionForm)
+  /// x, bias [channels]
+  case addToChannels(ImageForm)
+  /// x: a sum a channel
+  case sumOfChannels(ImageForm)
+  /// x; the same images in another layout
+  case reorder(ReorderForm)
+
   // Over the last axis.
   /// x
   case softmax
   /// y (softmax's result), dy
   case softmaxGradient
+  /// x, weight, bias where the form says so
+  case normalization(NormalizationForm)
+  /// x, dy, weight
+  case normalizationInputGradient(NormalizationForm)
+  /// x, dy
+  case normalizationWeightGradient(NormalizationForm)
+
+  // Sequences.
+  /// tokens, table
+  case embedding(EmbeddingForm)
+  /// tokens, dy
+  case embeddingGradient(EmbeddingForm)
+  /// packed queries, keys and values; mask where the form says so
+  case attention(AttentionForm)
+  /// packed queries, keys and values; dy; mask where the form says so
+  case attentionGradient(AttentionForm)
+
+  // Over all time steps of a recurrent layer: packed results, see `RecurrentForm`.
+  /// sums [steps, batch, gates · hidden], the recurrent weight, and its bias where the form uses one
+  case recurrent(RecurrentForm)
+  /// y (the packed result), the states' gradient, the recurrent weight
+  case recurrentGradient(RecurrentForm)
+  /// y (the packed result), the packed gradient of the sums
+  case recurrentWeightGradient(RecurrentForm)
 
   // Pooling: images [batch, channels, height, width], plain or in blocks of channels as the form says.
   /// x
@@ -126,9 +166,11 @@ package enum Operation: Hashable, Sendable {
   /// their elements before it writes that element of the result.
   package var overwritableOperands: Int {
     switch self {
-    case .activation, .scale, .dropout, .crossEntropyGradient, .softCrossEntropyGradient, .normalize: 1
-    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .valueLossGradient,
-      .normalizeGradient, .frozenNormalizeGradient:
+    case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient,
+      .normalize:
+      1
+    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .normalizationInputGradient,
+      .valueLossGradient, .normalizeGradient, .frozenNormalizeGradient:
       2
     default: 0
     }
@@ -137,6 +179,10 @@ package enum Operation: Hashable, Sendable {
   /// Elements of scratch memory that the kernel needs while it runs.
   package var scratchCount: Int {
     switch self {
+    case .recurrent(let form): form.scratchCount
+    case .recurrentGradient(let form): form.gradientScratchCount
+    case .attention(let form): form.scratchCount
+    case .attentionGradient(let form): form.gradientScratchCount
     case .pool(let form), .maxPoolGradient(let form), .averagePoolGradient(let form): form.scratchCount
     default: 0
     }

@@ -32,6 +32,8 @@ package struct Plan: Sendable {
   /// What instructions keep from run to run, a place for each; one thread at a time runs a plan.
   package let primitives: PrimitiveTable
   package let resultCount: Int
+  /// Multiplications and additions of one run in products, convolutions, recurrent cells and attention.
+  package let floatingPointOperations: Int
   /// The slots of the graph's nodes, for inspection with `keepsActivations`.
   package let slots: [Slot?]
 
@@ -96,7 +98,9 @@ package struct Plan: Sendable {
     var graph = source
     let wanted = gradients + outputs.map(\.node)
     if gradients.isEmpty { graph.fuse(outputs: wanted) }
-    let order = graph.order(outputs: wanted)
+    let numbers = graph.layOut(outputs: wanted)
+    let gradients = gradients.map { numbers[$0.index] }
+    let order = graph.order(outputs: wanted.map { numbers[$0.index] })
 
     let parameterSlots = graph.parameters.map { parameter -> Slot in
       guard let entry = layout.entries.first(where: { $0.name == parameter.name }) else {
@@ -106,15 +110,21 @@ package struct Plan: Sendable {
     }
     let bufferSlots = graph.buffers.indices.map { Slot(.parameters, layout.buffers[$0].entry.offset) }
     var destinations = zip(parameterSlots, gradients).map { (node: $1, slot: Slot(.gradients, $0.offset)) }
-    destinations += outputs.map { ($0.node, $0.slot(layout)) }
+    destinations += outputs.map { (numbers[$0.node.index], $0.slot(layout)) }
     let placement = Placement(
       graph, order: order, parameters: parameterSlots, buffers: bufferSlots, outputs: destinations,
       keepsAll: keepsActivations)
 
     var emitter = Emitter(graph: graph, slots: placement.slots)
-    for node in order { emitter.emit(node) }
-    // A tensor that several were to receive, or that is a leaf, reaches the others as a copy.
-    for destination in destinations where placement.slots[destination.node.index] != destination.slot {
+    // A tensor that several were to receive, or a part of one, reaches the others as a copy, before its memory is
+    // taken again; so does a leaf.
+    let copies = Dictionary(
+      grouping: destinations.filter { placement.slots[$0.node.index] != $0.slot }, by: \.node.index)
+    for node in order {
+      emitter.emit(node)
+      for copy in copies[node.index] ?? [] { emitter.copy(node, to: copy.slot) }
+    }
+    for destination in destinations where graph.records[destination.node.index].operation.isLeaf {
       emitter.copy(destination.node, to: destination.slot)
     }
 
@@ -125,8 +135,9 @@ package struct Plan: Sendable {
     activationCount =
       scratchOffset + (instructions.map(\.operation.scratchCount).max() ?? 0).alignedToVector
     primitives = PrimitiveTable(count: instructions.count)
-    resultCount = outputs.reduce(0) { $0 + $1.resultCount(graph) }
-    slots = placement.slots
+    floatingPointOperations = order.reduce(0) { $0 + graph.floatingPointOperations(of: $1) }
+    resultCount = outputs.reduce(0) { $0 + $1.resultCount(source) }
+    slots = numbers.map { placement.slots[$0.index] }
   }
 }
 

@@ -9,6 +9,8 @@ package final class SynchronizedStep {
   package let state: OptimizerState
   package let sum: any GradientSum
   package let parameters: Arena<Float>
+  /// What the schedule starts from: the optimizer's, unless something has changed it since.
+  package var learningRate: Double
 
   private let communicator: any Communicator
   private let layout: VectorLayout
@@ -26,8 +28,9 @@ package final class SynchronizedStep {
     self.parameters = parameters
     self.optimizer = optimizer
     self.sum = sum
-    state = OptimizerState(optimizer.rule, range: sum.owned)
-    norm = GradientNorm(layout)
+    learningRate = optimizer.learningRate
+    state = OptimizerState(optimizer, layout: layout, range: sum.owned)
+    norm = GradientNorm(layout, optimizer: optimizer)
   }
 
   /// What all ranks learn from a step.
@@ -62,17 +65,7 @@ package final class SynchronizedStep {
     let samples = Int(sums.rider(.samples))
     precondition(samples == batch, "\(samples) samples were averaged in a batch of \(batch)")
 
-    var scale = 1 / Float(batch)
-    if let limit = optimizer.clipNorm {
-      norm.measure(sum.ownedBlocks, gradients: sums.gradients, startingAt: sum.owned.lowerBound, scale: scale)
-      phase(.communication)
-      try sum.share(blockSums: norm.sums)
-      phase(.compute)
-      scale *= norm.clipFactor(limit: limit)
-    }
-    state.update(
-      parameters: parameters.base, gradients: sums.gradients, scale: scale,
-      learningRate: optimizer.schedule.learningRate(base: optimizer.learningRate, step: step), step: step + 1)
+    try update(sums.gradients, scale: 1 / Float(batch), step: step, phase: phase)
     follow(sums)
     phase(.communication)
     let outcome = Outcome(
@@ -80,6 +73,50 @@ package final class SynchronizedStep {
       shouldStop: sums.rider(.stop) > 0)
     try sum.share(parameters: parameters)
     return outcome
+  }
+
+  /// Updates this rank's part by its summed gradients.
+  private func update(
+    _ gradients: UnsafeMutablePointer<Float>, scale: Float, step: Int, phase: (StepPhase) -> Void
+  ) throws(MessagePassingError) {
+    var scale = state.penalize(parameters: parameters.base, gradients: gradients, scale: scale)
+    if let limit = optimizer.clipNorm {
+      norm.measure(sum.ownedBlocks, gradients: gradients, startingAt: sum.owned.lowerBound, scale: scale)
+      try exchange(norm.sums, phase: phase)
+      scale *= norm.clipFactor(limit: limit)
+    }
+    let momentum = optimizer.schedule.momentum(step: step)
+    if let norms = state.norms {
+      state.prepare(
+        parameters: parameters.base, gradients: gradients, scale: scale, step: step + 1, momentum: momentum)
+      try exchange(norms.blockSums, phase: phase)
+    }
+    state.update(
+      parameters: parameters.base, gradients: gradients, scale: scale,
+      learningRate: optimizer.schedule.learningRate(base: learningRate, step: step), step: step + 1,
+      momentum: momentum)
+  }
+
+  private func exchange(
+    _ blockSums: Arena<Double>, phase: (StepPhase) -> Void
+  ) throws(MessagePassingError) {
+    phase(.communication)
+    try sum.share(blockSums: blockSums)
+    phase(.compute)
+  }
+
+  /// Does something with the exponential moving average of the parameters in their place, on all ranks. As
+  /// it is without an average, or before the first step.
+  package func withAverage<Result>(afterStep step: Int, _ body: () throws -> Result) throws -> Result {
+    guard state.average != nil, step > 0 else { return try body() }
+    func swap() throws {
+      state.swapAverage(with: parameters.base)
+      try sum.share(parameters: parameters)
+    }
+    try swap()
+    let result = Swift.Result { try body() }
+    try swap()
+    return try result.get()
   }
 
   /// The buffers follow the shards' statistics. Every rank has their sums, and does the same.

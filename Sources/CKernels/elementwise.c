@@ -1,15 +1,15 @@
 #include "vector.h"
 
 CLONES void lockstep_add(const float *a, const float *b, float *y, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+  EACH for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
 CLONES void lockstep_multiply(const float *a, const float *b, float *y, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = a[i] * b[i];
+  EACH for (size_t i = 0; i < n; i++) y[i] = a[i] * b[i];
 }
 
 CLONES void lockstep_scale(const float *x, float factor, float *y, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = x[i] * factor;
+  EACH for (size_t i = 0; i < n; i++) y[i] = x[i] * factor;
 }
 
 CLONES uint32_t lockstep_largest_magnitude(const float *x, size_t n) {

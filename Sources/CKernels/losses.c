@@ -122,7 +122,7 @@ static inline __attribute__((always_inline)) void value_slopes(
   size_t c) {
   for (size_t row = 0; row < r; row++, p += c, t += c, dx += c) {
     float factor = dl[row] / (float)c;
-    for (size_t i = 0; i < c; i++) dx[i] = factor * value_slope(kind, delta, p[i], t[i]);
+    EACH for (size_t i = 0; i < c; i++) dx[i] = factor * value_slope(kind, delta, p[i], t[i]);
   }
 }
 

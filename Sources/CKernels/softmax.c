@@ -15,6 +15,6 @@ CLONES void lockstep_softmax_gradient(const float *y, const float *dy, float *dx
       for (int l = 0; l < LANES; l++) lane[l] += y[i + l] * dy[i + l];
     for (int l = 0; i < c; i++, l++) lane[l] += y[i] * dy[i];
     float dot = sum_of_lanes(lane);
-    for (size_t k = 0; k < c; k++) dx[k] = y[k] * (dy[k] - dot);
+    EACH for (size_t k = 0; k < c; k++) dx[k] = y[k] * (dy[k] - dot);
   }
 }

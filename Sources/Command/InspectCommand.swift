@@ -4,16 +4,36 @@ import Lockstep
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "inspect", abstract: "Shows what a run, a checkpoint or a safetensors file holds.")
+    commandName: "inspect",
+    abstract: "Shows what a run, a checkpoint or a safetensors file holds, or what a configuration's model is.",
+    discussion: """
+      Of a configuration: each layer with its output's shape, its parameters, the multiplications and additions \
+      of one sample's forward pass, and the memory of its results.
+      """)
 
-  @Argument(help: "A run's folder, a checkpoint's folder or a safetensors file.")
+  @Argument(help: "A run's folder, a checkpoint's folder, a safetensors file, a YAML file or a preset.")
   var path: String
+
+  @Option(
+    name: .customLong("set"), parsing: .singleValue,
+    help: "Sets one value of the configuration; may be repeated.")
+  var overrides: [String] = []
 
   @Flag(help: "Prints only the digest of all weights: one line.")
   var digest = false
 
+  private var isConfiguration: Bool {
+    let isPreset =
+      ConfigurationPreset.named(path) != nil && !FileManager.default.fileExists(atPath: path)
+    return isPreset || path.hasSuffix(".yaml") || path.hasSuffix(".yml")
+  }
+
   func run() throws {
     Ending.alone {
+      if isConfiguration {
+        try showLayers()
+        return Ending.done
+      }
       let location = try ModelFile.locate(path)
       let file = try SafetensorsFile(location)
       if digest {
@@ -33,6 +53,15 @@ struct InspectCommand: ParsableCommand {
       try listCheckpoints()
       return Ending.done
     }
+  }
+
+  private func showLayers() throws {
+    let configuration = try RunConfiguration.load(path, overrides: overrides)
+    let form = SampleForm(try RunData(configuration))
+    let objective = try Objective(
+      configuration.makeModel(for: form), loss: configuration.loss, inputShape: Shape(form.inputShape),
+      target: configuration.target(of: form))
+    print(try LayerTableText(objective.layerTable(), inputShape: form.inputShape).text)
   }
 
   /// Of a run's folder: each checkpoint, and whether it is whole.

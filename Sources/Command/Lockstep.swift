@@ -18,8 +18,8 @@ struct LockstepCommand: ParsableCommand {
       """,
     version: LockstepVersion.current,
     subcommands: [
-      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, InspectCommand.self, BenchCommand.self,
-      DoctorCommand.self,
+      TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self, InspectCommand.self,
+      BenchCommand.self, DoctorCommand.self,
     ])
 
   static func main() {

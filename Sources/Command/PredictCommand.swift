@@ -4,17 +4,19 @@ import Lockstep
 
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "predict", abstract: "Prints the class that a trained model gives to each image of a file.",
-    discussion:
-      "One line an image: its number from 0, the class, and the class's probability, set apart by tabs.")
+    commandName: "predict", abstract: "Prints what a trained model says of images or of a table's rows.",
+    discussion: """
+      One line a sample, its parts set apart by tabs: its number or file, then the class and the class's \
+      probability, or the values that the model predicts.
+      """)
 
   @Argument(help: "A run's folder, a checkpoint's folder or a model file.")
   var model: String
 
-  @Argument(help: "Images in an IDX file, gzipped or not.")
-  var images: String
+  @Argument(help: "An image (PNG, JPEG), a folder of images, a CSV file, or images in an IDX file.")
+  var samples: String
 
-  @Option(help: "At most so many images, from the first.")
+  @Option(help: "At most so many samples, from the first.")
   var limit: Int?
 
   func validate() throws {
@@ -24,14 +26,19 @@ struct PredictCommand: ParsableCommand {
   func run() throws {
     Ending.alone {
       let trained = try TrainedModel(at: model)
-      let data = try trained.images(at: images)
+      let (data, names) = try trained.predictionSamples(at: samples)
       let evaluator = trained.evaluator(over: InProcessCommunicator())
+      let classes = trained.description.classNames
       let count = min(limit ?? data.count, data.count)
       for start in stride(from: 0, to: count, by: 1000) {
-        let samples = Array(start..<min(start + 1000, count))
-        for (sample, output) in zip(samples, try evaluator.predict(data, samples: samples)) {
-          let best = output.withUnsafeBufferPointer(Evaluator.largest)
-          print("\(sample)\t\(trained.description.classNames[best])\t\(String(format: "%.4f", output[best]))")
+        let part = Array(start..<min(start + 1000, count))
+        for (sample, output) in zip(part, try evaluator.predict(data, samples: part)) {
+          if classes.count == output.count {
+            let best = output.withUnsafeBufferPointer(Evaluator.largest)
+            print("\(names[sample])\t\(classes[best])\t\(String(format: "%.4f", output[best]))")
+          } else {
+            print("\(names[sample])\t" + output.map { "\($0)" }.joined(separator: "\t"))
+          }
         }
       }
       return Ending.done

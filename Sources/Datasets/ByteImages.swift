@@ -64,18 +64,6 @@ public struct ByteImages: Dataset {
       normalization: normalization)
   }
 
-  /// The same images under a kind of normalization, whose statistics, if it has any, come from the
-  /// `samples` of `training`; nil: all of them. Throws where `training` has another number of channels.
-  public func normalized(
-    _ kind: Normalization.Kind, training: ByteImages, samples: [Int]? = nil
-  ) throws(DatasetError) -> ByteImages {
-    switch kind {
-    case .none: try normalized(by: .none)
-    case .unit: try normalized(by: .unit)
-    case .standard: try normalized(by: training.standardNormalization(of: samples))
-    }
-  }
-
   public func fill(
     _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>,
     targets: TargetMemory

@@ -159,7 +159,7 @@ struct DigitPen: ~Copyable {
 }
 
 extension RandomStream {
-  fileprivate mutating func uniform(_ range: ClosedRange<Float>) -> Float {
+  mutating func uniform(_ range: ClosedRange<Float>) -> Float {
     uniform(range.lowerBound, range.upperBound)
   }
 }

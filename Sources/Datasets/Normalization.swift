@@ -1,23 +1,23 @@
-/// How the bytes of images become floats.
+/// How the bytes of images, or the numbers of tables, become the floats that a model is given.
 ///
 /// A model has learned with one normalization and needs the same one when it is used, so it is kept with
 /// the model.
 public struct Normalization: Sendable, Equatable, Codable {
   /// The ways to choose a normalization.
   public enum Kind: String, Sendable, Codable, CaseIterable {
-    /// The bytes themselves, 0 to 255.
+    /// The bytes themselves, 0 to 255; the numbers themselves.
     case none
-    /// Bytes divided by 255.
+    /// Bytes divided by 255; not for tables.
     case unit
-    /// Each channel of the bytes divided by 255, less its mean, divided by its standard deviation, both
-    /// taken over the training samples only.
+    /// Each channel of the bytes divided by 255, or each column of numbers, less its mean, divided by its
+    /// standard deviation, both taken over the training samples only.
     case standard
   }
 
   public let kind: Kind
-  /// Of each channel, where bytes count from 0 to 1; empty unless the kind is `standard`.
+  /// Of each channel, where bytes count from 0 to 1, or of each column; empty unless the kind is `standard`.
   public let mean: [Double]
-  /// Of each channel, where bytes count from 0 to 1; empty unless the kind is `standard`.
+  /// Of each channel, where bytes count from 0 to 1, or of each column; empty unless the kind is `standard`.
   public let standardDeviation: [Double]
 
   public static let none = Normalization(kind: .none, mean: [], standardDeviation: [])
@@ -49,6 +49,13 @@ public struct Normalization: Sendable, Equatable, Codable {
         slope: 1 / (255 * standardDeviation[channel]),
         offset: -mean[channel] / standardDeviation[channel])
     }
+  }
+
+  /// What a byte becomes in one channel.
+  func value(ofByte byte: UInt8, channel: Int) -> Float {
+    var value: Float = 0
+    withUnsafePointer(to: byte) { line(channel: channel).convert($0, count: 1, into: &value) }
+    return value
   }
 }
 

@@ -2,7 +2,7 @@ import TensorCore
 
 /// Some samples of another data set, in an order of their own.
 public struct Subset: Dataset {
-  private let base: any Dataset
+  let base: any Dataset
   /// Sample k is sample `indices[k]` of the base.
   public let indices: [Int]
 
@@ -56,10 +56,12 @@ public enum HoldOut: Sendable, Equatable {
 
 extension Dataset {
   /// Splits the data in two: `fraction` of the samples, rounded, for validation, all others for training,
-  /// both in their old order. Throws where either part would be empty.
+  /// both in their old order. Throws where either part would be empty. Data are augmented after that, the part
+  /// for training only: validation would see images changed by chance otherwise.
   public func holdOut(
     fraction: Double, _ choice: HoldOut
   ) throws(DatasetError) -> (training: Subset, validation: Subset) {
+    precondition(!isAugmented, "hold samples out first, then augment those to train on")
     let held = fraction >= 0 && fraction <= 1 ? Int((Double(count) * fraction).rounded()) : 0
     guard held > 0, held < count else {
       throw DatasetError(

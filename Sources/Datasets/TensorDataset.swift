@@ -1,61 +1,76 @@
 import TensorCore
 
-/// Samples that a program has in memory as floats, with a class each or with some numbers each.
-public struct TensorDataset: Dataset {
+/// Samples that a program has in memory as floats, with a class each or with some numbers each: tables,
+/// arrays, or what a program made itself.
+public struct TensorDataset: NormalizableDataset {
   public let count: Int
   public let inputShape: [Int]
   public let target: Target
   public var isWeighted: Bool { !weights.isEmpty }
+  public let classNames: [String]
+  public private(set) var normalization = Normalization.none
   private let inputs: [Float]
   private let labels: [Int32]
   private let values: [Float]
+  /// [count]: how much each sample counts; empty where all count the same.
   private let weights: [Float]
 
-  /// Samples with a class each: `inputs` is [labels.count] + `inputShape`, dense. `weights`, if given, say
-  /// how much each sample counts. Throws where a label is not in 0..<classes or there are no samples.
+  /// Samples with a class each: `inputs` is [labels.count] + `inputShape`, dense; `weights` is
+  /// [labels.count], or empty. Throws where a label is not in 0..<classes or there are no samples.
   public init(
     inputs: [Float], inputShape: [Int], labels: [Int32], classes: Int, weights: [Float] = []
   ) throws(DatasetError) {
-    if let wrong = labels.firstIndex(where: { $0 < 0 || $0 >= classes }) {
+    try self.init(
+      inputs: inputs, inputShape: inputShape, labels: labels, classNames: (0..<classes).map(String.init),
+      weights: weights)
+  }
+
+  /// Samples with a class each, whose names are in the order of their numbers.
+  public init(
+    inputs: [Float], inputShape: [Int], labels: [Int32], classNames: [String], weights: [Float] = [],
+    place: String = "a data set in memory"
+  ) throws(DatasetError) {
+    if let wrong = labels.firstIndex(where: { $0 < 0 || $0 >= classNames.count }) {
       throw DatasetError(
-        at: "a data set in memory", expected: "labels from 0 to \(classes - 1)",
+        at: place, expected: "labels from 0 to \(classNames.count - 1)",
         found: "\(labels[wrong]) as the label of sample \(wrong)",
         remedy: "Correct the label, or give more classes.")
     }
     try self.init(
-      inputs: inputs, inputShape: inputShape, count: labels.count, target: .classes(classes),
-      labels: labels, values: [], weights: weights)
+      inputs: inputs, inputShape: inputShape, count: labels.count, target: .classes(classNames.count),
+      labels: labels, values: [], classNames: classNames, weights: weights, place: place)
   }
 
   /// Samples with some numbers each: `inputs` is [count] + `inputShape`, `values` is
-  /// [count, valuesPerSample], both dense. Throws where there are no samples.
+  /// [count, valuesPerSample], both dense; `weights` is [count], or empty. Throws where there are no samples.
   public init(
-    inputs: [Float], inputShape: [Int], values: [Float], valuesPerSample: Int = 1, weights: [Float] = []
+    inputs: [Float], inputShape: [Int], values: [Float], valuesPerSample: Int = 1, weights: [Float] = [],
+    place: String = "a data set in memory"
   ) throws(DatasetError) {
     precondition(
       valuesPerSample > 0 && values.count.isMultiple(of: valuesPerSample),
       "\(values.count) values do not divide into samples of \(valuesPerSample)")
     try self.init(
       inputs: inputs, inputShape: inputShape, count: values.count / valuesPerSample,
-      target: .values(valuesPerSample), labels: [], values: values,
-      weights: weights)
+      target: .values(valuesPerSample), labels: [], values: values, classNames: [], weights: weights,
+      place: place)
   }
 
   private init(
     inputs: [Float], inputShape: [Int], count: Int, target: Target, labels: [Int32], values: [Float],
-    weights: [Float]
+    classNames: [String], weights: [Float], place: String
   ) throws(DatasetError) {
     let size = inputShape.reduce(1, *)
     guard count > 0, size > 0, inputs.count == count * size else {
       throw DatasetError(
-        at: "a data set in memory",
+        at: place,
         expected: "\(count) inputs of shape \(inputShape), \(count * size) floats, for \(count) targets",
         found: "\(inputs.count) floats",
         remedy: "Give at least one sample, and an input and a target for each.")
     }
     guard weights.isEmpty || weights.count == count && weights.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
       throw DatasetError(
-        at: "a data set in memory", expected: "\(count) finite weights, one a sample, none below 0",
+        at: place, expected: "\(count) finite weights, one a sample, none below 0",
         found: "\(weights.count) weights, the least \(weights.min() ?? 0)",
         remedy: "Give each sample a weight of 0 or more, or give no weights.")
     }
@@ -65,17 +80,87 @@ public struct TensorDataset: Dataset {
     self.target = target
     self.labels = labels
     self.values = values
+    self.classNames = classNames
     self.weights = weights
   }
+
+  // MARK: - Normalization
+
+  /// What has statistics of its own: each number of a table's row, each channel of images, else all
+  /// together.
+  private var groups: Int { inputShape.count == 1 || inputShape.count == 3 ? inputShape[0] : 1 }
+
+  /// The same samples under another normalization: none, or each column or channel less its mean and
+  /// divided by its standard deviation. Throws where `normalization` is for another number of columns, or
+  /// for bytes.
+  public func normalized(by normalization: Normalization) throws(DatasetError) -> TensorDataset {
+    let wanted = normalization.channels ?? groups
+    guard normalization.kind != .unit, wanted == groups else {
+      throw DatasetError(
+        at: "the normalization of \(inputShape) numbers a sample",
+        expected: "none or standard, for \(groups) columns or channels",
+        found: normalization.kind == .unit ? "unit, which is for bytes" : "one for \(wanted)",
+        remedy: "Set data.normalization to standard or none, and use data like those trained on.")
+    }
+    var copy = self
+    copy.normalization = normalization
+    return copy
+  }
+
+  public func standardNormalization(of samples: [Int]? = nil) -> Normalization {
+    let samples = samples ?? Array(0..<count)
+    precondition(!samples.isEmpty, "statistics of no samples")
+    let size = inputSize
+    let groupSize = size / groups
+    let numbers = Double(samples.count * groupSize)
+    // Twice through the data: squares of numbers far from zero would cancel.
+    func sums(_ term: (_ group: Int, _ value: Double) -> Double) -> [Double] {
+      var sums = [Double](repeating: 0, count: groups)
+      for sample in samples {
+        for group in 0..<groups {
+          let start = sample * size + group * groupSize
+          for index in start..<start + groupSize { sums[group] += term(group, Double(inputs[index])) }
+        }
+      }
+      return sums
+    }
+    let means = sums { $1 }.map { $0 / numbers }
+    let squares = sums { ($1 - means[$0]) * ($1 - means[$0]) }
+    let deviations = zip(squares, means).map { square, mean in
+      let deviation = (square / numbers).squareRoot()
+      return deviation > 1e-9 * max(abs(mean), 1e-30) ? deviation : 1
+    }
+    return .standard(mean: means, standardDeviation: deviations)
+  }
+
+  // MARK: - Samples
 
   public func fill(
     _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>,
     targets: TargetMemory
   ) {
     Self.copy(samples, of: self.inputs, size: inputSize, count: count, to: inputs)
+    if normalization.kind == .standard { normalize(inputs, count: samples.count) }
     Self.copy(samples, of: labels, size: target.labelsPerSample, count: count, to: targets.labels)
     Self.copy(samples, of: values, size: target.valuesPerSample, count: count, to: targets.values)
     if isWeighted { Self.copy(samples, of: weights, size: 1, count: count, to: targets.weights) }
+  }
+
+  /// In doubles: a year's column would lose its last digits otherwise.
+  private func normalize(_ rows: UnsafeMutablePointer<Float>, count: Int) {
+    let size = inputSize
+    let groupSize = size / groups
+    normalization.mean.withUnsafeBufferPointer { means in
+      normalization.standardDeviation.withUnsafeBufferPointer { deviations in
+        for row in 0..<count {
+          for index in 0..<size {
+            let group = index / groupSize
+            let value = Double(rows[row * size + index])
+            rows[row * size + index] = Float((value - means[group]) / deviations[group])
+          }
+        }
+      }
+    }
   }
 
   private static func copy<Number: BitwiseCopyable>(

@@ -13,6 +13,8 @@ public enum InitialValue: String, Sendable, CaseIterable {
   case heUniform
   /// Normal with deviation √(2 / fan-in). The bias begins at 0.
   case heNormal
+  /// Normal with deviation 0.02, as in GPT-2, whatever the extents. The bias begins at 0.
+  case smallNormal
   /// All 0.
   case zeros
 
@@ -25,6 +27,7 @@ public enum InitialValue: String, Sendable, CaseIterable {
     case .xavierNormal: .centered((2 / (fanIn + fanOut)).squareRoot())
     case .heUniform: .symmetric((6 / fanIn).squareRoot())
     case .heNormal: .centered((2 / fanIn).squareRoot())
+    case .smallNormal: .centered(0.02)
     case .zeros: .constant(0)
     }
   }

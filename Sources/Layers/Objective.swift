@@ -53,18 +53,34 @@ public struct Objective: Sendable {
 
   /// Forward, loss, backward.
   package func trainingPlan(batch: Int, keepsActivations: Bool = false) throws(GraphError) -> Plan {
-    let draft = try draft(batch: batch, isTraining: true)
+    var draft = ObjectiveGraph(inputShape, batch: batch, isTraining: true)
+    try draft.write(model)
+    try draft.write(loss, target, isWeighted: isWeighted)
     return try Plan.training(
       draft.graph, batch: batch, loss: draft.loss, outputs: draft.correct, layout: layout,
       keepsActivations: keepsActivations)
   }
 
   /// Forward and loss; the riders hold the sums, the results [batch, outputs], before any softmax.
-  package func evaluationPlan(batch: Int) throws(GraphError) -> Plan {
-    let draft = try draft(batch: batch, isTraining: false)
+  ///
+  /// - Parameters:
+  ///   - target: of the data that it is tried on, which may be given in another form than those of the training.
+  ///   - isWeighted: whether those data say how much each sample counts.
+  package func evaluationPlan(batch: Int, target: Target, isWeighted: Bool) throws(GraphError) -> Plan {
+    var draft = ObjectiveGraph(inputShape, batch: batch, isTraining: false)
+    try draft.write(model)
+    try draft.write(loss, target, isWeighted: isWeighted)
     return Plan.forward(
       draft.graph, batch: batch,
       outputs: [.rider(.loss, draft.loss), .result(draft.output, offset: 0)] + draft.correct, layout: layout)
+  }
+
+  /// Forward: the results hold [batch, outputs] as the model gives them.
+  package func outputPlan(batch: Int) throws(GraphError) -> Plan {
+    var draft = ObjectiveGraph(inputShape, batch: batch, isTraining: false)
+    try draft.write(model)
+    return Plan.forward(
+      draft.graph, batch: batch, outputs: [.result(draft.output, offset: 0)], layout: layout)
   }
 
   /// Forward: the results hold [batch, outputs], probabilities where the loss is a cross-entropy.
@@ -75,19 +91,10 @@ public struct Objective: Sendable {
     return Plan.forward(draft.graph, batch: batch, outputs: [.result(result, offset: 0)], layout: layout)
   }
 
-  /// Multiplications and additions of one sample's forward pass in matrix products, counted as two each.
-  package func floatingPointOperationsPerSample() throws(GraphError) -> Int {
-    let graph = try draft(batch: 1, isTraining: false).graph
-    return graph.records.reduce(0) { sum, record in
-      guard case .matrixProduct(let transposeA, _, _) = record.operation else { return sum }
-      return sum + 2 * record.shape.count * graph.shape(of: record.operands[0])[transposeA ? 0 : 1]
-    }
-  }
-
-  private func draft(batch: Int, isTraining: Bool) throws(GraphError) -> ObjectiveGraph {
-    var draft = ObjectiveGraph(inputShape, batch: batch, isTraining: isTraining)
+  /// What each layer gives, holds and costs.
+  public func layerTable() throws(GraphError) -> LayerTable {
+    var draft = ObjectiveGraph(inputShape, batch: Self.draftBatch, isTraining: true)
     try draft.write(model)
-    try draft.write(loss, target, isWeighted: isWeighted)
-    return draft
+    return LayerTable(draft.graph, batch: Self.draftBatch)
   }
 }

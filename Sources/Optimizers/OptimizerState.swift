@@ -2,67 +2,245 @@ import CKernels
 import TensorCore
 
 /// An optimizer at work on a range of the parameter vector: the state that belongs to it, and the update,
-/// one fused pass.
+/// one fused pass over every run of parameters with the same settings.
 ///
 /// With owners of slices each rank has one for its slice, so that state exists once among all ranks.
+/// A step is `penalize`, `prepare` where there are `norms`, the exchange of their block sums, and `update`.
 package final class OptimizerState {
   package let rule: UpdateRule
   /// The part of the parameter vector that is updated here.
   package let range: Range<Int>
-  /// In the order of `rule.stateNames`; element 0 belongs to parameter element `range.lowerBound`.
+  /// The names of `vectors`: the rule's, and `ema` for the average of the parameters.
+  package let names: [String]
+  /// Element 0 belongs to parameter element `range.lowerBound`.
   package let vectors: [Arena<Float>]
+  /// What the owners tell each other between `prepare` and `update`; nil for rules that need no norms.
+  package let norms: ParameterNorms?
 
+  /// The exponential moving average of the parameters, if one is kept.
+  package var average: Arena<Float>? { averageDecay == nil ? nil : vectors.last }
+
+  private let parts: [Part]
+  private let penalizes: Bool
+  private let averageDecay: Double?
+
+  /// Neighbours that are updated alike; of a rule with norms one parameter.
+  private struct Part {
+    /// Relative to the slice.
+    var range: Range<Int>
+    let settings: ParameterSettings
+    let parameter: Int
+  }
+
+  package init(_ optimizer: Optimizer, layout: VectorLayout, range: Range<Int>) {
+    rule = optimizer.rule
+    self.range = range
+    averageDecay = optimizer.averageDecay
+    names = rule.stateNames + (averageDecay == nil ? [] : ["ema"])
+    norms = rule.usesNorms ? ParameterNorms(layout, optimizer: optimizer, range: range) : nil
+    vectors = Self.vectors(optimizer, count: range.count)
+    parts = Self.parts(optimizer, layout, range)
+    // Of all parameters, not of the range's: owners must round alike.
+    penalizes = layout.entries.map(optimizer.settings).contains { $0.l1 != 0 || $0.l2 != 0 }
+  }
+
+  /// One rule for the whole range, whatever parameters it belongs to.
   package init(_ rule: UpdateRule, range: Range<Int>) {
+    precondition(!rule.usesNorms, "norms are those of parameters, which are not known here")
     self.rule = rule
     self.range = range
-    vectors = rule.stateNames.map { _ in Arena<Float>(count: range.count) }
+    averageDecay = nil
+    names = rule.stateNames
+    norms = nil
+    vectors = Self.vectors(Optimizer(rule, learningRate: 0), count: range.count)
+    let settings = ParameterSettings(weightDecay: rule.weightDecay)
+    parts = [Part(range: 0..<range.count, settings: settings, parameter: 0)]
+    penalizes = false
+  }
+
+  private static func vectors(_ optimizer: Optimizer, count: Int) -> [Arena<Float>] {
+    let state = optimizer.rule.stateNames.map { _ in
+      let vector = Arena<Float>(count: count)
+      vector.base.update(repeating: optimizer.rule.initialState, count: count)
+      return vector
+    }
+    return state + (optimizer.averageDecay == nil ? [] : [Arena<Float>(count: count)])
+  }
+
+  private static func parts(
+    _ optimizer: Optimizer, _ layout: VectorLayout, _ range: Range<Int>
+  ) -> [Part] {
+    var parts: [Part] = []
+    for (parameter, entry) in layout.entries.enumerated() {
+      let whole = entry.offset..<entry.offset + entry.shape.count.alignedToVector
+      let own = whole.clamped(to: range)
+      let settings = optimizer.settings(for: entry)
+      guard !own.isEmpty, !settings.isFrozen else { continue }
+      let local = own.lowerBound - range.lowerBound..<own.upperBound - range.lowerBound
+      if let last = parts.last, !optimizer.rule.usesNorms, last.settings == settings,
+        last.range.upperBound == local.lowerBound
+      {
+        parts[parts.count - 1].range = last.range.lowerBound..<local.upperBound
+      } else {
+        parts.append(Part(range: local, settings: settings, parameter: parameter))
+      }
+    }
+    return parts
+  }
+
+  /// Adds the gradients of the penalties, where there are any.
+  ///
+  /// - Parameters:
+  ///   - gradients: sums over the batch, for the range only.
+  ///   - scale: 1/samples.
+  /// - Returns: the scale that the gradients still need.
+  package func penalize(
+    parameters: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>, scale: Float
+  ) -> Float {
+    guard penalizes else { return scale }
+    let w = parameters + range.lowerBound
+    for part in parts {
+      let (first, settings) = (part.range.lowerBound, part.settings)
+      lockstep_penalize(
+        scale, Float(settings.l1), Float(settings.l2), gradients + first, w + first, part.range.count)
+    }
+    return 1
+  }
+
+  /// The first half of an update by a rule that has `norms`, up to their exchange. LAMB's directions take the
+  /// gradients' place.
+  package func prepare(
+    parameters: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>, scale: Float, step: Int,
+    momentum: Double? = nil
+  ) {
+    guard let norms else { return }
+    var scale = scale
+    if case .lamb(let beta1, let beta2, let epsilon, _) = rule {
+      for part in parts {
+        let first = part.range.lowerBound
+        let settings = AdamSettings(beta1: momentum ?? beta1, beta2: beta2, epsilon: epsilon)
+          .kernel(scale: scale, learningRate: 1, l2: part.settings.weightDecay, step: step)
+        lockstep_lamb_direction(
+          settings, gradients + first, parameters + range.lowerBound + first, vectors[0].base + first,
+          vectors[1].base + first, part.range.count)
+      }
+      scale = 1
+    }
+    norms.measure(parameters, steps: gradients, scale: scale)
   }
 
   /// Update number `step` (from 1) of the range.
   ///
   /// - Parameters:
-  ///   - gradients: sums over the batch, for the range only.
-  ///   - scale: makes the sums the gradient to use: 1/samples, times what clipping leaves.
   ///   - parameters: the whole parameter vector.
+  ///   - gradients: sums over the batch, for the range only; after `prepare` what that left.
+  ///   - scale: makes the sums the gradient to use: 1/samples, times what clipping leaves.
+  ///   - momentum: in place of the rule's momentum or β₁.
   package func update(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, scale: Float,
-    learningRate: Double,
-    step: Int
+    learningRate: Double, step: Int, momentum: Double? = nil
   ) {
+    let rule = momentum.map(rule.with(momentum:)) ?? rule
     let w = parameters + range.lowerBound
-    switch rule {
-    case .sgd(let momentum, let dampening, let nesterov, let weightDecay):
-      let settings = lockstep_sgd(
-        scale: scale, learning_rate: Float(learningRate), momentum: Float(momentum),
-        undampened: step == 1 ? 1 : Float(1 - dampening), weight_decay: Float(weightDecay),
-        nesterov: nesterov ? 1 : 0)
-      lockstep_sgd_update(settings, gradients, w, vectors.first?.base, range.count)
-    case .adam(let beta1, let beta2, let epsilon, let weightDecay):
-      adam(
-        w, gradients, beta1, beta2, epsilon, l2: weightDecay, decayFactor: 1, scale, learningRate, step)
-    case .adamW(let beta1, let beta2, let epsilon, let weightDecay):
-      adam(
-        w, gradients, beta1, beta2, epsilon, l2: 0, decayFactor: 1 - learningRate * weightDecay, scale,
-        learningRate, step)
+    for part in parts {
+      update(
+        part, rule, w, gradients, scale: scale, learningRate: learningRate * part.settings.learningRateFactor,
+        step: step)
+    }
+    if let averageDecay, let average {
+      if step == 1 {
+        average.base.update(from: w, count: range.count)
+      } else {
+        lockstep_follow(Float(averageDecay), Float(1 - averageDecay), w, average.base, range.count)
+      }
     }
   }
 
-  private func adam(
-    _ w: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ beta1: Double, _ beta2: Double,
-    _ epsilon: Double, l2: Double, decayFactor: Double, _ scale: Float, _ learningRate: Double, _ step: Int
+  private func update(
+    _ part: Part, _ rule: UpdateRule, _ parameters: UnsafeMutablePointer<Float>,
+    _ gradients: UnsafePointer<Float>, scale: Float, learningRate: Double, step: Int
   ) {
-    let correction1 = 1 - power(beta1, step)
-    let correction2 = 1 - power(beta2, step)
-    let settings = lockstep_adam(
+    let (first, count) = (part.range.lowerBound, part.range.count)
+    let (w, g, decay) = (parameters + first, gradients + first, part.settings.weightDecay)
+    func state(_ index: Int) -> UnsafeMutablePointer<Float> { vectors[index].base + first }
+    func sgd(_ momentum: Double, _ dampening: Double, _ nesterov: Bool, decay: Double, scale: Float) {
+      let settings = lockstep_sgd(
+        scale: scale, learning_rate: Float(learningRate), momentum: Float(momentum),
+        undampened: step == 1 ? 1 : Float(1 - dampening), weight_decay: Float(decay),
+        nesterov: nesterov ? 1 : 0)
+      lockstep_sgd_update(settings, g, w, momentum == 0 ? nil : state(0), count)
+    }
+
+    switch rule {
+    case .sgd(let momentum, let dampening, let nesterov, _):
+      sgd(momentum, dampening, nesterov, decay: decay, scale: scale)
+    case .adam(let beta1, let beta2, let epsilon, _):
+      let settings = AdamSettings(beta1: beta1, beta2: beta2, epsilon: epsilon)
+        .kernel(scale: scale, learningRate: learningRate, l2: decay, step: step)
+      lockstep_adam_update(settings, g, w, state(0), state(1), count)
+    case .adamW(let beta1, let beta2, let epsilon, _):
+      var settings = AdamSettings(beta1: beta1, beta2: beta2, epsilon: epsilon)
+        .kernel(scale: scale, learningRate: learningRate, l2: 0, step: step)
+      settings.decay_factor = Float(1 - learningRate * decay)
+      lockstep_adam_update(settings, g, w, state(0), state(1), count)
+    case .rmsprop(let alpha, let epsilon, let momentum, let centered, _):
+      let settings = lockstep_rmsprop(
+        scale: scale, learning_rate: Float(learningRate), alpha: Float(alpha), rest: Float(1 - alpha),
+        momentum: Float(momentum), epsilon: Float(epsilon), weight_decay: Float(decay))
+      let hasVelocity = momentum != 0
+      lockstep_rmsprop_update(
+        settings, g, w, state(0), hasVelocity ? state(1) : nil, centered ? state(hasVelocity ? 2 : 1) : nil,
+        count)
+    case .adagrad(let rateDecay, _, let epsilon, _):
+      let settings = lockstep_adagrad(
+        scale: scale, learning_rate: Float(learningRate / (1 + Double(step - 1) * rateDecay)),
+        epsilon: Float(epsilon), weight_decay: Float(decay))
+      lockstep_adagrad_update(settings, g, w, state(0), count)
+    case .lars(let momentum, let nesterov, let trust, let epsilon, _):
+      let ratio = trustRatio(part) { trust * $0 / ($1 + decay * $0 + epsilon) }
+      sgd(momentum, 0, nesterov, decay: decay * ratio, scale: Float(Double(scale) * ratio))
+    case .lamb:
+      sgd(0, 0, false, decay: 0, scale: Float(trustRatio(part) { $0 / $1 }))
+    case .lion(let beta1, let beta2, _):
+      let settings = lockstep_lion(
+        scale: scale, learning_rate: Float(learningRate), beta1: Float(beta1), rest1: Float(1 - beta1),
+        beta2: Float(beta2), rest2: Float(1 - beta2), decay_factor: Float(1 - learningRate * decay))
+      lockstep_lion_update(settings, g, w, state(0), count)
+    }
+  }
+
+  /// 1 where a parameter is not adapted, or one of its norms is 0.
+  private func trustRatio(_ part: Part, _ ratio: (_ weight: Double, _ step: Double) -> Double) -> Double {
+    guard let norms, part.settings.isAdapted else { return 1 }
+    let (weight, step) = norms.norms(ofParameter: part.parameter)
+    return weight > 0 && step > 0 ? ratio(weight, step) : 1
+  }
+
+  /// Exchanges the range of the parameters with their average; again, and all is as before.
+  package func swapAverage(with parameters: UnsafeMutablePointer<Float>) {
+    guard let average else { return }
+    lockstep_swap(parameters + range.lowerBound, average.base, range.count)
+  }
+}
+
+/// Adam's numbers, for the fused loops.
+private struct AdamSettings {
+  let beta1: Double
+  let beta2: Double
+  let epsilon: Double
+
+  func kernel(scale: Float, learningRate: Double, l2: Double, step: Int) -> lockstep_adam {
+    let correction1 = 1 - Self.power(beta1, step)
+    let correction2 = 1 - Self.power(beta2, step)
+    return lockstep_adam(
       scale: scale, step_size: Float(learningRate / correction1), beta1: Float(beta1),
       rest1: Float(1 - beta1), beta2: Float(beta2), rest2: Float(1 - beta2),
       root_correction: Float(1 / correction2.squareRoot()), epsilon: Float(epsilon), l2: Float(l2),
-      decay_factor: Float(decayFactor))
-    lockstep_adam_update(settings, gradients, w, vectors[0].base, vectors[1].base, range.count)
+      decay_factor: 1)
   }
 
   /// By squaring: the same on every machine, which a library's pow need not be.
-  private func power(_ base: Double, _ exponent: Int) -> Double {
+  private static func power(_ base: Double, _ exponent: Int) -> Double {
     var (result, factor, rest) = (1.0, base, exponent)
     while rest > 0 {
       if rest & 1 == 1 { result *= factor }

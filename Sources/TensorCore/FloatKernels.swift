@@ -28,9 +28,9 @@ package enum FloatKernels: KernelSet, BasicKernels {
   }
 
   package static func activationGradient(
-    _ activation: Activation, _ y: Input, _ dy: Input, _ dx: Output, _ n: Int
+    _ activation: Activation, _ from: Input, _ dy: Input, _ dx: Output, _ n: Int
   ) {
-    lockstep_activation_gradient(activation.kernel, y, dy, dx, n)
+    lockstep_activation_gradient(activation.kernel, from, dy, dx, n)
   }
 
   package static func softmax(_ x: Input, _ y: Output, _ r: Int, _ c: Int) { lockstep_softmax(x, y, r, c) }

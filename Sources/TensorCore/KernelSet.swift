@@ -12,7 +12,8 @@ package protocol KernelBase {
 /// There are two sets: `FloatKernels`, the fast one, and `ReferenceKernels`, plain loops over any
 /// floating-point type, which tests hold the fast one to and in which gradients are checked in `Double`.
 /// Tensors are dense, the last extent varying fastest. Letters: n elements, r rows, c columns.
-package protocol KernelSet: BasicKernels, LossKernels, DropoutKernels, PoolingKernels,
+package protocol KernelSet: BasicKernels, LossKernels, DropoutKernels, NormalizationKernels, EmbeddingKernels,
+  AttentionKernels, RecurrentKernels, ConvolutionKernels, ImageKernels, PoolingKernels,
   BatchNormalizationKernels
 {}
 
@@ -23,8 +24,9 @@ package protocol BasicKernels: KernelBase {
   /// y[r, c] = activation(y[r, c] + bias[c]), in place; either part may be missing.
   static func biasActivate(_ activation: Activation?, _ bias: Input?, _ y: Output, _ r: Int, _ c: Int)
   static func activate(_ activation: Activation, _ x: Input, _ y: Output, _ n: Int)
-  /// dx = dy · activation′, told from the activation's output y.
-  static func activationGradient(_ activation: Activation, _ y: Input, _ dy: Input, _ dx: Output, _ n: Int)
+  /// dx = dy · activation′, told from the activation's output y, or from its input x where
+  /// `gradientReadsInput`.
+  static func activationGradient(_ activation: Activation, _ from: Input, _ dy: Input, _ dx: Output, _ n: Int)
 
   static func softmax(_ x: Input, _ y: Output, _ r: Int, _ c: Int)
   static func softmaxGradient(_ y: Input, _ dy: Input, _ dx: Output, _ r: Int, _ c: Int)

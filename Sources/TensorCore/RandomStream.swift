@@ -17,6 +17,7 @@ public struct RandomStream: Sendable {
     case dropout = 4
     case builtInData = 5
     case test = 6
+    case generation = 7
   }
 
   private let key: (UInt32, UInt32)

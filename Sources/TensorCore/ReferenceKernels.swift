@@ -36,13 +36,23 @@ package enum ReferenceKernels<Scalar: BinaryFloatingPoint & BitwiseCopyable>: Ke
   }
 
   package static func activationGradient(
-    _ activation: Activation, _ y: Input, _ dy: Input, _ dx: Output, _ n: Int
+    _ activation: Activation, _ from: Input, _ dy: Input, _ dx: Output, _ n: Int
   ) {
+    let (x, y) = (from, from)
     for i in 0..<n {
       switch activation {
       case .sigmoid: dx[i] = dy[i] * y[i] * (1 - y[i])
       case .tanh: dx[i] = dy[i] * (1 - y[i] * y[i])
       case .relu: dx[i] = y[i] <= 0 ? 0 : dy[i]
+      case .leakyReLU: dx[i] = y[i] > 0 ? dy[i] : Scalar(Activation.leakySlope) * dy[i]
+      case .gelu:
+        let density = exponential(-x[i] * x[i] / 2) / (2 * Scalar.pi).squareRoot()
+        dx[i] = dy[i] * (normalShare(below: x[i]) + x[i] * density)
+      case .geluTanh:
+        let share = sigmoid(2 * tanhArgument(x[i]))
+        let slope = 2 * (2 / Scalar.pi).squareRoot() * (1 + 3 * 0.044715 * x[i] * x[i])
+        dx[i] = dy[i] * (share + x[i] * share * (1 - share) * slope)
+      case .silu: dx[i] = dy[i] * sigmoid(x[i]) * (1 + x[i] * (1 - sigmoid(x[i])))
       }
     }
   }
@@ -137,9 +147,24 @@ package enum ReferenceKernels<Scalar: BinaryFloatingPoint & BitwiseCopyable>: Ke
 
   private static func apply(_ activation: Activation, _ x: Scalar) -> Scalar {
     switch activation {
-    case .sigmoid: 1 / (1 + exponential(-x))
+    case .sigmoid: sigmoid(x)
     case .tanh: Scalar(Foundation.tanh(Double(x)))
     case .relu: x <= 0 ? 0 : x
+    case .leakyReLU: x > 0 ? x : Scalar(Activation.leakySlope) * x
+    case .gelu: x * normalShare(below: x)
+    case .geluTanh: x * (1 + Scalar(Foundation.tanh(Double(tanhArgument(x))))) / 2
+    case .silu: x * sigmoid(x)
     }
+  }
+
+  private static func sigmoid(_ x: Scalar) -> Scalar { 1 / (1 + exponential(-x)) }
+
+  /// Φ(x)
+  private static func normalShare(below x: Scalar) -> Scalar {
+    Scalar(Foundation.erfc(-Double(x) * 0.5.squareRoot()) / 2)
+  }
+
+  private static func tanhArgument(_ x: Scalar) -> Scalar {
+    (2 / Scalar.pi).squareRoot() * (x + 0.044715 * x * x * x)
   }
 }

@@ -1,5 +1,5 @@
 /// What a model learns to answer for a sample.
-public enum Target: Sendable, Hashable {
+public enum Target: Sendable, Hashable, Codable {
   /// Of so many classes, 0..<count, the right one; for sequences the right ones, so many a sample.
   case classes(Int, perSample: Int = 1)
   /// So many real numbers.

@@ -10,7 +10,10 @@ import Autodiff
 /// The operations through which gradients flow, one small graph or more for each.
 enum Differentiable: CaseIterable {
   case matrixProduct, activation, add, multiply, scale, view, slice, pad, concatenate, transpose, reduceSum,
-    broadcast, softmax, pool, globalAverage, normalize, dropout, crossEntropy, softCrossEntropy, valueLoss
+    broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss,
+    recurrent, normalization, embedding, attention,
+    convolution, transposedConvolution, addToChannels,
+    pool, globalAverage, normalize
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -27,19 +30,30 @@ enum Differentiable: CaseIterable {
     case .concatenate: self = .concatenate
     case .transpose: self = .transpose
     case .dropout: self = .dropout
+    case .recurrent: self = .recurrent
     case .softCrossEntropy: self = .softCrossEntropy
     case .reduceSum: self = .reduceSum
     case .broadcast: self = .broadcast
     case .softmax: self = .softmax
+    case .normalization: self = .normalization
+    case .embedding: self = .embedding
+    case .attention: self = .attention
     case .pool: self = .pool
     case .globalAverage: self = .globalAverage
     case .normalize: self = .normalize
     case .crossEntropy: self = .crossEntropy
     case .valueLoss: self = .valueLoss
+    case .convolution: self = .convolution
+    case .convolutionInputGradient: self = .transposedConvolution
+    case .addToChannels: self = .addToChannels
     case .input, .target, .labels, .weights, .parameter, .buffer, .constant, .oneHot, .countCorrect,
-      .countAgreeing, .activationGradient, .softmaxGradient, .crossEntropyGradient,
-      .softCrossEntropyGradient, .valueLossGradient, .maxPoolGradient, .averagePoolGradient,
-      .globalAverageGradient, .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
+      .countAgreeing, .differs, .activationGradient, .softmaxGradient, .crossEntropyGradient,
+      .softCrossEntropyGradient, .valueLossGradient,
+      .recurrentGradient, .recurrentWeightGradient,
+      .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .convolutionWeightGradient, .sumOfChannels, .reorder,
+      .maxPoolGradient, .averagePoolGradient, .globalAverageGradient,
+      .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
       return nil
     // Its gradient is in that of what normalizes by it.
     case .channelStatistics: return nil
@@ -124,10 +138,70 @@ enum Differentiable: CaseIterable {
       return [0, 1, 2].map { axis in
         { graph in try graph.broadcast(graph.parameter("a", [2, 3]), axis: axis, count: 5) }
       }
+    case .recurrent:
+      return RecurrentCell.allCases.flatMap { cell in
+        [(2, false), (4, false), (4, true)].map { steps, isReversed -> Write in
+          { graph in
+            let (x, weight) = (
+              try graph.parameter("a", [steps, 3, cell.gates * 2]),
+              try graph.parameter("b", [cell.gates * 2, 2])
+            )
+            let bias = cell == .gru ? try graph.parameter("c", [6]) : nil
+            // Half of the weight: squares of large states of relu would leave little of a difference.
+            return try graph.recurrent(
+              cell, x, weight: graph.scale(weight, by: 0.5), bias: bias, isReversed: isReversed)
+          }
+        }
+      }
     case .softmax:
       return [
         { graph in try graph.softmax(graph.parameter("a", [3, 5])) },
         { graph in try graph.softmax(graph.parameter("a", [2, 3, 4])) },
+      ]
+    case .convolution:
+      return [
+        { graph in
+          try graph.convolution(
+            graph.parameter("x", [2, 3, 5, 4]), graph.parameter("weight", [4, 3, 3, 2]),
+            stride: .init(height: 2, width: 1), padding: 1)
+        },
+        { graph in
+          try graph.convolution(
+            graph.parameter("x", [1, 4, 6, 5]), graph.parameter("weight", [6, 2, 2, 3]),
+            dilation: .init(height: 3, width: 2), groups: 2)
+        },
+        // Channels in blocks between the two, a sum of two layouts, and a bias and ReLU that are fused.
+        { graph in
+          let x = try graph.parameter("x", [1, 16, 4, 3])
+          let y = try graph.convolution(
+            x, graph.parameter("first", [16, 16, 3, 3]), bias: graph.parameter("bias", [16]), padding: 1)
+          let z = try graph.convolution(
+            graph.activation(.relu, y), graph.parameter("second", [16, 1, 3, 3]), padding: 1, groups: 16)
+          return graph.scale(try graph.add(z, x), by: 0.1)
+        },
+      ]
+    case .transposedConvolution:
+      return [
+        { graph in
+          try graph.transposedConvolution(
+            graph.parameter("x", [2, 3, 3, 4]), graph.parameter("weight", [3, 2, 3, 2]),
+            stride: .init(height: 2, width: 3), padding: .init(height: 1, width: 0),
+            outputPadding: .init(height: 1, width: 2))
+        },
+        { graph in
+          let small = try graph.transposedConvolution(
+            graph.parameter("x", [1, 16, 2, 2]), graph.parameter("weight", [16, 1, 2, 2]), stride: 2,
+            groups: 16)
+          return try graph.convolution(small, graph.parameter("reduce", [2, 16, 1, 1]))
+        },
+      ]
+    case .addToChannels:
+      return [
+        { graph in
+          try graph.transposedConvolution(
+            graph.parameter("x", [2, 3, 2, 3]), graph.parameter("weight", [3, 4, 2, 2]),
+            bias: graph.parameter("bias", [4]), groups: 1)
+        }
       ]
     case .pool:
       return [
@@ -170,6 +244,47 @@ enum Differentiable: CaseIterable {
           try graph.crossEntropy(
             graph.parameter("a", [6, 5]), probabilities: graph.input([6, 5]), smoothing: smoothing)
         }
+      }
+    case .normalization:
+      return [
+        { graph in
+          try graph.layerNormalization(
+            graph.parameter("a", [2, 3, 7]), weight: graph.parameter("w", [7]),
+            bias: graph.parameter("b", [7]),
+            epsilon: 0.1)
+        },
+        { graph in
+          try graph.layerNormalization(graph.parameter("a", [4, 5]), weight: graph.parameter("w", [5]))
+        },
+        { graph in
+          try graph.rmsNormalization(
+            graph.parameter("a", [4, 5]), weight: graph.parameter("w", [5]), epsilon: 0.1)
+        },
+      ]
+    case .embedding:
+      return [
+        { graph in
+          let tokens = graph.oneHot(graph.labels(batch: 6), classes: 5)
+          return try graph.embedding(tokens, graph.parameter("table", [2, 3]))
+        },
+        // The table is the last product's weight, too: its gradients add up.
+        { graph in
+          let tokens = graph.oneHot(graph.labels(batch: 6), classes: 5)
+          let table = try graph.parameter("table", [2, 3])
+          let rows = try graph.reshape(graph.embedding(tokens, table), [30, 3])
+          return try graph.matrixProduct(rows, table, transposeB: true)
+        },
+      ]
+    case .attention:
+      return [false, true].flatMap { isCausal in
+        [
+          { graph in try graph.attention(graph.parameter("a", [2, 5, 18]), heads: 3, isCausal: isCausal) },
+          { graph in
+            let mask = graph.differs(graph.oneHot(graph.labels(batch: 6), classes: 5), from: 1)
+            return try graph.attention(
+              graph.parameter("a", [6, 5, 12]), heads: 2, isCausal: isCausal, mask: mask)
+          },
+        ] as [Write]
       }
     case .valueLoss:
       return [ValueLoss.squared, .absolute, .huber(delta: 0.7), .binaryCrossEntropy].flatMap { kind in

@@ -72,6 +72,33 @@ import Autodiff
     expectError("scalar") { graph throws(GraphError) in _ = try graph.flatten(graph.constant(1)) }
   }
 
+  @Test func sequencesOfShapesThatDoNotFitNameBoth() {
+    expectError("[2, 5, 13]", "2 heads") { graph throws(GraphError) in
+      _ = try graph.attention(graph.input([2, 5, 13]), heads: 2, isCausal: true)
+    }
+    expectError("[2, 15]", "[batch, time, 3 · width]") { graph throws(GraphError) in
+      _ = try graph.attention(graph.input([2, 15]), heads: 1, isCausal: true)
+    }
+    expectError("[2, 5]", "[2, 6]") { graph throws(GraphError) in
+      _ = try graph.attention(
+        graph.input([2, 5, 12]), heads: 2, isCausal: true, mask: graph.parameter("mask", [2, 6]))
+    }
+    expectError("[vocabulary, width]", "[8]") { graph throws(GraphError) in
+      _ = try graph.embedding(graph.input([2, 5]), graph.parameter("table", [8]))
+    }
+    expectError("[2, 5]", "[4]") { graph throws(GraphError) in
+      _ = try graph.layerNormalization(graph.input([2, 5]), weight: graph.parameter("w", [4]))
+    }
+    expectError("[2, 5]", "[5, 1]") { graph throws(GraphError) in
+      _ = try graph.layerNormalization(
+        graph.input([2, 5]), weight: graph.parameter("w", [5]), bias: graph.parameter("b", [5, 1]))
+    }
+    let model = GPT(vocabulary: 7, context: 4, width: 6, layers: 1, heads: 2)
+    expectError("4 steps", "[2, 5]", "context") { graph throws(GraphError) in
+      _ = try model(graph.input([2, 5]), in: &graph)
+    }
+  }
+
   @Test func aParametersNameIsGivenOnce() {
     expectError("encoder.hidden.w") { graph throws(GraphError) in
       _ = try graph.parameter("w", [2])

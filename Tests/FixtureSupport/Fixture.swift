@@ -15,9 +15,10 @@ package enum Fixture {
   package static func optimizers() throws(FixtureError) -> OptimizersFixture { try read("optimizers") }
   package static func schedules() throws(FixtureError) -> SchedulesFixture { try read("schedules") }
   package static func initializers() throws(FixtureError) -> InitializersFixture { try read("initializers") }
+  package static func convolution() throws(FixtureError) -> ConvolutionFixture { try read("convolution") }
   package static func workloads() throws(FixtureError) -> WorkloadsFixture { try read("workloads") }
 
-  private static func read<Content: Decodable>(_ name: String) throws(FixtureError) -> Content {
+  static func read<Content: Decodable>(_ name: String) throws(FixtureError) -> Content {
     let file = URL(filePath: #filePath)
       .deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Fixtures/\(name).json")
@@ -90,29 +91,29 @@ package struct OperationsFixture: Decodable, Sendable {
   }
 }
 
-// MARK: - pooling.json
+// MARK: - convolution.json
 
-package struct PoolingFixture: Decodable, Sendable {
+package struct ConvolutionFixture: Decodable, Sendable {
   package let origin: FixtureOrigin
   package let cases: [Case]
 
   package struct Case: Decodable, Sendable, CustomStringConvertible {
-    package enum Operation: String, Decodable, Sendable {
-      case maxPooling, averagePooling, globalAveragePooling
-    }
+    package enum Operation: String, Decodable, Sendable { case convolution, transposedConvolution }
 
     package let operation: Operation
     package let name: String
-    /// Only x.
+    /// By name: x, weight and, where there is one, bias.
     package let inputs: [String: FixtureTensor]
-    /// Height and width, as the others; none of global averages.
-    package let window: [Int]?
-    package let stride: [Int]?
-    package let padding: [Int]?
-    /// Only of averages.
-    package let countsPadding: Bool?
+    /// Height and width, as the others.
+    package let stride: [Int]
+    package let padding: [Int]
+    package let dilation: [Int]
+    /// Only of transposed convolutions.
+    package let outputPadding: [Int]?
+    package let groups: Int
     package let output: FixtureTensor
     package let outputGradient: FixtureTensor
+    /// Of every input, by the names of `inputs`.
     package let gradients: [String: FixtureTensor]
     /// How far PyTorch's float32 lies from float64: largest |difference| / max(1, |value|).
     package let roundingError: Double
@@ -121,66 +122,55 @@ package struct PoolingFixture: Decodable, Sendable {
   }
 }
 
-// MARK: - normalization.json
-
-package struct NormalizationFixture: Decodable, Sendable {
-  package let origin: FixtureOrigin
-  package let cases: [Case]
-
-  package struct Case: Decodable, Sendable, CustomStringConvertible {
-    package let name: String
-    package let momentum: Double
-    package let epsilon: Double
-    /// Of three steps; outputs and gradients are those of the first.
-    package let inputs: [FixtureTensor]
-    package let weight: FixtureTensor
-    package let bias: FixtureTensor
-    package let outputGradient: FixtureTensor
-    package let output: FixtureTensor
-    /// Of x, weight and bias.
-    package let gradients: [String: FixtureTensor]
-    /// After the three steps.
-    package let runningMean: FixtureTensor
-    package let runningVariance: FixtureTensor
-    /// With these running statistics.
-    package let evaluationOutput: FixtureTensor
-    package let evaluationGradients: [String: FixtureTensor]
-    /// How far PyTorch's float32 lies from float64: largest |difference| / max(1, |value|).
-    package let roundingError: Double
-
-    package var description: String { name }
-  }
-}
-
 // MARK: - Settings that several files share
 
 package struct OptimizerSettings: Decodable, Sendable {
-  package enum Kind: String, Decodable, Sendable { case sgd, adam, adamW }
+  package enum Kind: String, Decodable, Sendable {
+    case sgd, adam, adamW, rmsprop, adagrad, lars, lamb, lion
+  }
 
   package let kind: Kind
   package let learningRate: Double
   package let weightDecay: Double
-  /// Only of sgd.
+  // What follows belongs to some kinds only.
   package let momentum: Double?
   package let dampening: Double?
   package let nesterov: Bool?
-  /// Only of adam and adamW.
   package let beta1: Double?
   package let beta2: Double?
   package let epsilon: Double?
+  package let alpha: Double?
+  package let centered: Bool?
+  package let learningRateDecay: Double?
+  package let initialAccumulator: Double?
+  package let trustCoefficient: Double?
 }
 
 package struct ScheduleSettings: Decodable, Sendable {
-  package enum Kind: String, Decodable, Sendable { case constant, step, warmupCosine }
+  package enum Kind: String, Decodable, Sendable {
+    case constant, step, multiStep, exponential, warmupCosine, polynomial, oneCycle
+  }
 
   package let kind: Kind
-  /// Only of step.
+  // What follows belongs to some kinds only.
   package let every: Int?
+  package let milestones: [Int]?
   package let factor: Double?
-  /// Only of warmupCosine.
   package let warmupSteps: Int?
   package let totalSteps: Int?
   package let minimum: Double?
+  package let power: Double?
+  package let rising: Double?
+  package let startDivisor: Double?
+  package let finalDivisor: Double?
+  package let lowMomentum: Double?
+  package let highMomentum: Double?
+}
+
+package struct GroupSettings: Decodable, Sendable {
+  package let match: String
+  package let learningRateFactor: Double
+  package let weightDecay: Double?
 }
 
 /// How far PyTorch moves from itself when only rounding changes.
@@ -223,10 +213,16 @@ package struct OptimizersFixture: Decodable, Sendable {
     /// What the schedule gives for each step.
     package let learningRates: [Double]
     package let clipNorm: Double?
+    package let groups: [GroupSettings]?
+    package let l1: Double?
+    package let l2: Double?
+    package let decaysNormsAndBiases: Bool?
+    package let averageDecay: Double?
     /// Mean over the samples, before each update.
     package let losses: [Float]
     /// Of the mean gradient, all parameters together, before clipping.
     package let gradientNorms: [Double]
+    /// With `averageDecay` their averages.
     package let finalParameters: [String: FixtureTensor]
     package let permutedBatchDifference: Drift
     package let float64Difference: Drift
@@ -240,6 +236,27 @@ package struct OptimizersFixture: Decodable, Sendable {
 package struct SchedulesFixture: Decodable, Sendable {
   package let origin: FixtureOrigin
   package let cases: [Case]
+  package let plateaus: [Plateau]
+
+  package struct Plateau: Decodable, Sendable, CustomStringConvertible {
+    package struct Settings: Decodable, Sendable {
+      package let factor: Double
+      package let patience: Int
+      package let threshold: Double
+      package let cooldown: Int
+      package let minimum: Double
+    }
+
+    package let name: String
+    package let base: Double
+    package let settings: Settings
+    /// Of every validation.
+    package let losses: [Double]
+    /// PyTorch's, after every validation.
+    package let learningRates: [Double]
+
+    package var description: String { name }
+  }
 
   package struct Case: Decodable, Sendable, CustomStringConvertible {
     package let name: String
@@ -249,6 +266,8 @@ package struct SchedulesFixture: Decodable, Sendable {
     package let learningRates: [Double]
     /// From PyTorch's scheduler, as long as it follows that formula.
     package let torch: [Double]
+    /// Only of oneCycle.
+    package let momenta: [Double]?
 
     package var description: String { name }
   }

@@ -19,6 +19,7 @@ import Testing
       .xavierNormal: (normal(test.xavierNormalDeviation), .constant(0)),
       .heUniform: (uniform(test.kaimingUniformBound), .constant(0)),
       .heNormal: (normal(test.kaimingNormalDeviation), .constant(0)),
+      .smallNormal: (normal(0.02), .constant(0)),
       .zeros: (.constant(0), .constant(0)),
     ]
     #expect(expected.count == InitialValue.allCases.count)
@@ -54,6 +55,7 @@ import Testing
       case .xavierNormal: ((2.0 / 500).squareRoot(), .infinity)
       case .heUniform: ((2.0 / 300).squareRoot(), (6.0 / 300).squareRoot())
       case .heNormal: ((2.0 / 300).squareRoot(), .infinity)
+      case .smallNormal: (0.02, .infinity)
       case .zeros: (0, 0)
       }
     #expect(abs(deviation - expected.deviation) <= 0.015 * expected.deviation)

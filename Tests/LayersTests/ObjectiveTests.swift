@@ -16,6 +16,16 @@ import Autodiff
     #expect(try objective.floatingPointOperationsPerSample() == 2 * (12 * 8 + 8 * 3))
   }
 
+  @Test func aRecurrentNetworkIsAModelOfItsOwn() throws {
+    let objective = try Objective(
+      RecurrentNetwork("rnn", .lstm, 5, 6, isBidirectional: true, result: .lastStep), loss: .crossEntropy,
+      inputShape: [7, 5], target: .classes(12))
+    #expect(objective.outputCount == 12)
+    #expect(objective.layout.parameterCount == 2 * (24 * 5 + 24 * 6 + 24 + 24))
+    // Three samples of 12 states, in whole vectors.
+    #expect(try objective.evaluationPlan(batch: 3).resultCount == 48)
+  }
+
   @Test func activationsLieBetweenLayersOnly() {
     #expect(model.layers.map(\.activation) == [.relu, nil])
     #expect(

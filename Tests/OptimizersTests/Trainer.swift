@@ -12,7 +12,7 @@ final class Trainer {
   let parameters: Arena<Float>
   private let gradients: Arena<Float>
   private let activations: Arena<Float>
-  private let state: OptimizerState
+  let state: OptimizerState
   private let norm: GradientNorm
   private var step = 0
 
@@ -22,7 +22,7 @@ final class Trainer {
     parameters = Arena(count: plan.layout.vectorCount)
     gradients = Arena(count: plan.layout.gradientCount)
     activations = Arena(count: plan.activationCount)
-    state = OptimizerState(optimizer.rule, range: 0..<plan.layout.count)
+    state = OptimizerState(optimizer, layout: plan.layout, range: 0..<plan.layout.count)
     norm = GradientNorm(plan.layout)
   }
 
@@ -51,14 +51,18 @@ final class Trainer {
     Executor<FloatKernels>.run(plan, memory)
 
     let samples = memory.riders[Rider.samples.rawValue]
-    var scale = 1 / samples
+    var scale = state.penalize(parameters: parameters.base, gradients: gradients.base, scale: 1 / samples)
     norm.measure(0..<norm.blocks.count, gradients: gradients.base, startingAt: 0, scale: scale)
     let length = norm.sums.buffer.reduce(0, +).squareRoot()
     if let limit = optimizer.clipNorm { scale *= norm.clipFactor(limit: limit) }
+    let rate = optimizer.schedule.learningRate(base: optimizer.learningRate, step: step)
+    let momentum = optimizer.schedule.momentum(step: step)
     step += 1
+    state.prepare(
+      parameters: parameters.base, gradients: gradients.base, scale: scale, step: step, momentum: momentum)
     state.update(
-      parameters: parameters.base, gradients: gradients.base, scale: scale,
-      learningRate: optimizer.schedule.learningRate(base: optimizer.learningRate, step: step - 1), step: step)
+      parameters: parameters.base, gradients: gradients.base, scale: scale, learningRate: rate, step: step,
+      momentum: momentum)
     return (Double(memory.riders[Rider.loss.rawValue]) / Double(samples), length)
   }
 }

@@ -10,6 +10,11 @@ import Optimizers
     .sgd(momentum: 0.8, nesterov: true, weightDecay: 0.1), .adam(), .adam(weightDecay: 0.1),
     .adam(beta1: 0.8, beta2: 0.95, epsilon: 0.01), .adam(beta1: 0, beta2: 0.5), .adamW(),
     .adamW(beta1: 0.8, beta2: 0.99, epsilon: 1e-3, weightDecay: 0.3),
+    .rmsprop(), .rmsprop(alpha: 0.8, epsilon: 1e-3, weightDecay: 0.1), .rmsprop(momentum: 0.9),
+    .rmsprop(alpha: 0.9, epsilon: 0.1, centered: true),
+    .rmsprop(alpha: 0.9, epsilon: 0.1, momentum: 0.8, centered: true, weightDecay: 0.1),
+    .adagrad(), .adagrad(learningRateDecay: 0.1, initialAccumulator: 0.5, epsilon: 1e-3, weightDecay: 0.1),
+    .lion(), .lion(beta1: 0.8, beta2: 0.9, weightDecay: 0.3),
   ]
 
   private func values(_ count: Int, _ seed: UInt64) -> [Float] {
@@ -25,23 +30,26 @@ import Optimizers
       let start = values(count, 1)
       let weights = Arena<Float>(count: count)
       for index in 0..<count { weights.base[index] = start[index] }
-      var reference = start.map { ReferenceUpdate(weight: Double($0), rule: rule) }
+      var reference = ReferenceUpdate(weights: start.map(Double.init), rule: rule)
+      // State rounds relative to the largest that it has been: sums may cancel later.
+      var largest = reference.state.map { $0.map { _ in 1.0 } }
       for step in 1...12 {
         let gradients = values(count, UInt64(10 + step)).map { $0 * 64 }
         let learningRate = 0.05 / Double(step)
         state.update(
           parameters: weights.base, gradients: gradients, scale: scale, learningRate: learningRate, step: step
         )
-        for index in 0..<count {
-          reference[index].apply(
-            rule, gradient: Double(gradients[index]) / 64, learningRate: learningRate, step: step)
-        }
+        reference.apply(
+          rule, gradients: gradients.map { Double($0) / 64 }, learningRate: learningRate, step: step)
         // Each step rounds a few times relative to a weight of about one.
         for index in 0..<count {
-          let distance = abs(Double(weights.base[index]) - reference[index].weight)
-          #expect(distance <= 2e-7 * Double(step) * max(1, abs(reference[index].weight)))
-          for (vector, expected) in zip(state.vectors, reference[index].state) {
-            #expect(abs(Double(vector.base[index]) - expected) <= 3e-7 * Double(step) * max(1, abs(expected)))
+          let distance = abs(Double(weights.base[index]) - reference.weights[index])
+          #expect(distance <= 3e-7 * Double(step) * max(1, abs(reference.weights[index])))
+          for (position, vector) in state.vectors.enumerated() {
+            let expected = reference.state[position][index]
+            largest[position][index] = max(largest[position][index], abs(expected))
+            let distance = abs(Double(vector.base[index]) - expected)
+            #expect(distance <= 3e-7 * Double(step) * largest[position][index])
           }
         }
       }
@@ -88,6 +96,16 @@ import Optimizers
     #expect(UpdateRule.sgd(momentum: 0.1).stateNames == ["momentum_buffer"])
     #expect(UpdateRule.adam().stateNames == ["exp_avg", "exp_avg_sq"])
     #expect(UpdateRule.adamW().stateNames == ["exp_avg", "exp_avg_sq"])
+    #expect(UpdateRule.rmsprop().stateNames == ["square_avg"])
+    #expect(UpdateRule.rmsprop(centered: true).stateNames == ["square_avg", "grad_avg"])
+    #expect(
+      UpdateRule.rmsprop(momentum: 0.1, centered: true).stateNames == [
+        "square_avg", "momentum_buffer", "grad_avg",
+      ])
+    #expect(UpdateRule.adagrad().stateNames == ["sum"])
+    #expect(UpdateRule.lars().stateNames == ["momentum_buffer"])
+    #expect(UpdateRule.lamb().stateNames == ["exp_avg", "exp_avg_sq"])
+    #expect(UpdateRule.lion().stateNames == ["exp_avg"])
     for rule in Self.rules {
       let state = OptimizerState(rule, range: 10..<30)
       #expect(state.vectors.map(\.count) == rule.stateNames.map { _ in 20 })

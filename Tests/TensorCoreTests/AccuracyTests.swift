@@ -51,6 +51,47 @@ import Testing
     #expect(fast(.tanh, [0, -0.0, 1e-30]) == [0, 0, 1e-30])
     #expect(fast(.relu, [1e30, -1e30, 0, -0.0, .infinity, -.infinity]) == [1e30, 0, 0, 0, .infinity, 0])
     #expect(fast(.sigmoid, [0]) == [0.5])
+    #expect(
+      fast(.leakyReLU, [1e30, -100, 0, .infinity, -.infinity]) == [1e30, -1, 0, .infinity, -.infinity])
+    for activation in [Activation.gelu, .geluTanh, .silu] {
+      #expect(fast(activation, [0, 90, 1e30, .infinity]) == [0, 90, 1e30, .infinity], "\(activation)")
+      // What is followed no longer is tiny.
+      #expect(fast(activation, [-90, -1e30]).allSatisfy { abs($0) < 1e-30 }, "\(activation)")
+      let ends: [Float] = [0, 90, 1e30, .infinity, -90, -1e30, -.infinity]
+      let slopes: [Float] = result(7) { dx in
+        FloatKernels.activationGradient(activation, ends, [Float](repeating: 1, count: 7), dx, 7)
+      }
+      #expect(Array(slopes[..<4]) == [0.5, 1, 1, 1], "\(activation)")
+      #expect(slopes[4...].allSatisfy { abs($0) < 1e-30 }, "\(activation)")
+    }
+  }
+
+  /// Relative where the value is not tiny. Far below zero, where GELU is below 1e-5, exp(−x²/2) magnifies the
+  /// rounding of x²: there the error is a few roundings of x.
+  @Test func activationsThatMultiplyByAShareAreWithinAFewUlp() {
+    let exact: [(Activation, (Double) -> Double)] = [
+      (.gelu, { $0 * erfc(-$0 / 2.0.squareRoot()) / 2 }),
+      (.geluTanh, { $0 / (1 + exp(-2 * (2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }),
+      (.silu, { $0 / (1 + exp(-$0)) }),
+    ]
+    for (activation, function) in exact {
+      let values = fast(activation, moderate)
+      let middle = moderate.indices.filter { abs(moderate[$0]) < 2 }
+      #expect(
+        relativeError(middle.map { values[$0] }, middle.map { function(Double(moderate[$0])) }) < 12
+          * rounding,
+        "\(activation)")
+      for (x, value) in zip(moderate, values) {
+        #expect(
+          abs(Double(value) - function(Double(x))) <= 6 * rounding * Double(abs(x)), "\(activation)(\(x))")
+      }
+      let reference: [Double] = result(moderate.count) {
+        ReferenceKernels<Double>.activate(activation, moderate.doubles, $0, moderate.count)
+      }
+      for (x, value) in zip(moderate, reference) {
+        #expect(abs(value - function(Double(x))) <= 1e-15 * Double(abs(x)), "\(activation)(\(x))")
+      }
+    }
   }
 
   @Test(arguments: edgeCounts) func aNaNStaysOneAndStaysInItsPlace(_ n: Int) {
@@ -93,23 +134,39 @@ import Testing
     var draw = Draw(UInt64(n) + 5)
     let (x, dy) = (draw.values(n, scale: 2), draw.values(n))
     for activation in Activation.allCases {
-      let y = fast(activation, x)
-      let dx: [Float] = result(n) { FloatKernels.activationGradient(activation, y, dy, $0, n) }
-      let exact: [Double] = zip(y, dy).map { y, dy in
-        switch activation {
-        case .sigmoid: Double(dy) * Double(y) * (1 - Double(y))
-        case .tanh: Double(dy) * (1 - Double(y) * Double(y))
+      let from = activation.gradientReadsInput ? x : fast(activation, x)
+      let dx: [Float] = result(n) { FloatKernels.activationGradient(activation, from, dy, $0, n) }
+      let exact: [Double] = zip(from, dy).map { from, dy in
+        let (x, y) = (Double(from), Double(from))
+        return switch activation {
+        case .sigmoid: Double(dy) * y * (1 - y)
+        case .tanh: Double(dy) * (1 - y * y)
         case .relu: y > 0 ? Double(dy) : 0
+        case .leakyReLU: y > 0 ? Double(dy) : 0.01 * Double(dy)
+        case .gelu, .geluTanh, .silu: Double(dy) * slope(activation, x)
         }
       }
       // 1 − y² cancels near |y| = 1: its error is one rounding of 1.
       for index in dx.indices {
-        #expect(abs(Double(dx[index]) - exact[index]) <= 4 * rounding * Double(abs(dy[index])))
+        let scale = activation.gradientReadsInput ? 24 * (1 + Double(abs(x[index]))) : 4
+        #expect(
+          abs(Double(dx[index]) - exact[index]) <= scale * rounding * Double(abs(dy[index])), "\(activation)")
       }
       let reference: [Double] = result(n) {
-        ReferenceKernels.activationGradient(activation, y.doubles, dy.doubles, $0, n)
+        ReferenceKernels.activationGradient(activation, from.doubles, dy.doubles, $0, n)
       }
-      #expect(zip(reference, exact).allSatisfy { abs($0 - $1) <= 1e-15 * max(1, abs($1)) })
+      // The slopes below are central differences, 1e-9 off.
+      let tolerance = activation.gradientReadsInput ? 1e-8 : 1e-15
+      #expect(
+        zip(reference, exact).allSatisfy { abs($0 - $1) <= tolerance * max(1, abs($1)) }, "\(activation)")
     }
+  }
+
+  private func slope(_ activation: Activation, _ x: Double) -> Double {
+    let step = 1e-6
+    let ends: [Double] = result(2) {
+      ReferenceKernels<Double>.activate(activation, [x - step, x + step], $0, 2)
+    }
+    return (ends[1] - ends[0]) / (2 * step)
   }
 }

@@ -90,6 +90,12 @@ private let minimal = "data: {name: digits}\n"
     #expect(try parse(minimal + "optimizer: {name: adam}").optimizer.weightDecay == 0)
     #expect(try parse(minimal + "optimizer: {name: adam}").optimizer.learningRate == 0.001)
     #expect(try parse(minimal).optimizer.learningRate == 0.1)
+    let lars = try parse(minimal + "optimizer: {name: lars}").optimizer
+    #expect(lars.momentum == 0.9 && lars.weightDecay == 0 && !lars.decayNormsAndBiases)
+    let lamb = try parse(minimal + "optimizer: {name: lamb}").optimizer
+    #expect(lamb.epsilon == 1e-6 && lamb.weightDecay == 0.01 && !lamb.decayNormsAndBiases)
+    let lion = try parse(minimal + "optimizer: {name: lion}").optimizer
+    #expect(lion.beta2 == 0.99 && lion.learningRate == 0.0001 && lion.decayNormsAndBiases)
     #expect(try parse(minimal + "optimizer: {name: adamW, weightDecay: 0}").optimizer.weightDecay == 0)
   }
 
@@ -101,6 +107,20 @@ private let minimal = "data: {name: digits}\n"
     minimal + "schedule: {name: step, everySteps: 10, factor: 0.3333333333333333}\nshards: 4",
     minimal + "schedule: {name: cosine, totalSteps: 10}\nsteps: 9\nmodel: {hidden: []}",
     minimal + "optimizer: {name: sgd, momentum: 0.9, nesterov: true}\nseed: 9223372036854775807",
+    minimal + "optimizer: {name: rmsprop, alpha: 0.9, centered: true, momentum: 0.5, l1: 1.0e-5}",
+    minimal + "optimizer: {name: adagrad, learningRateDecay: 0.1, initialAccumulator: 0.2, epsilon: 0.001}",
+    minimal + "optimizer: {name: lars, trustCoefficient: 0.02, nesterov: true, decayNormsAndBiases: true}",
+    minimal + "optimizer: {name: lamb, l2: 0.1, scaleWithBatch: {reference: 32}}\naccumulate: 4",
+    minimal + "optimizer: {name: lion, groups: [{match: \"a: b, {c}*\", learningRateFactor: 0.5}, "
+      + "{match: head.*, weightDecay: 0}]}",
+    minimal + "schedule: {name: multiStep, milestoneEpochs: [3, 5], factor: 0.5, warmupEpochs: 1}",
+    minimal + "schedule: {name: exponential, everyEpochs: 2}",
+    minimal + "schedule: {name: polynomial, power: 2, minimum: 0.01, totalSteps: 70, warmupSteps: 3}",
+    minimal + "schedule: {name: oneCycle, rising: 0.2, startDivisor: 5, finalDivisor: 9, lowMomentum: 0.5}",
+    minimal + "schedule: {name: oneCycle, cycleMomentum: false}",
+    minimal + "schedule: {name: plateau, patience: 2, threshold: 0.01, cooldown: 1, minimum: 0.001}",
+    minimal + "ema: {decay: 0.99, evaluate: false}\n"
+      + "earlyStopping: {patience: 3, minimumImprovement: 0.01, on: accuracy}",
   ])
   func `the resolved configuration reads back to the same value`(text: String) throws {
     let read = try parse(text)
@@ -200,6 +220,27 @@ private let minimal = "data: {name: digits}\n"
       "--set epochs=null"),
     Mistake("data:\n  name: idx\n  path:", line: 3, "--set data.path=FOLDER"),
     Mistake("data: {name: digits}\noptimizer: {nesterov: true}", line: 2, "momentum above 0"),
+    Mistake("data: {name: digits}\noptimizer: {l2: 1}", line: 2, "adamW, lamb, lion"),
+    Mistake("data: {name: digits}\noptimizer: {groups: {match: a}}", line: 2, "a list of sections"),
+    Mistake("data: {name: digits}\noptimizer: {groups: [head]}", line: 2, "a section with keys"),
+    Mistake(
+      "data: {name: digits}\noptimizer:\n  groups:\n    - {match: a, lerningRateFactor: 2}", line: 4,
+      "Did you mean optimizer.groups.learningRateFactor?"),
+    Mistake(
+      "data: {name: digits}\noptimizer: {groups: [{learningRateFactor: 2}]}", line: 2, "match: \"head.*\""),
+    Mistake(
+      "data: {name: digits}\nschedule: {name: step, everySteps: 3, everyEpochs: 2}", line: 2, "both"),
+    Mistake("data: {name: digits}\nschedule: {warmupSteps: 3, warmupEpochs: 2}", line: 2, "both"),
+    Mistake("data: {name: digits}\nschedule: {name: oneCycle, warmupSteps: 3}", line: 2, "belongs to"),
+    Mistake(
+      "data: {name: digits}\nschedule: {name: oneCycle, cycleMomentum: false, lowMomentum: 0.5}", line: 2,
+      "cycleMomentum"),
+    Mistake(
+      "data: {name: digits}\nschedule: {name: oneCycle, lowMomentum: 0.96}", line: 2, "at most highMomentum"),
+    Mistake("data: {name: digits}\nschedule: {patience: 3}", line: 2, "schedule.name plateau"),
+    Mistake("data: {name: digits}\nema: {evaluate: true}", line: 2, "ema.decay"),
+    Mistake("data: {name: digits}\nearlyStopping: {on: loss}", line: 2, "earlyStopping.patience"),
+    Mistake("data: {name: digits}\nbatch: 1000000\naccumulate: 17", line: 3, "16777216 samples"),
     Mistake(
       "data: {name: digits}\nschedule: {name: cosine, minimum: 3}", line: 2, "at most the learning rate"),
     Mistake(
@@ -267,7 +308,9 @@ private let minimal = "data: {name: digits}\n"
     "batch=64", "shards=4", "seed=1", "threads=2", "shuffle=false", "lastBatch=drop", "loss=meanSquaredError",
     "model.hidden=[64]", "model.initial=zeros", "data.seed=1", "data.samples=100", "data.normalization=none",
     "optimizer.learningRate=0.2", "optimizer.momentum=0.1", "optimizer.clipNorm=1", "schedule.warmupSteps=5",
-    "averaging.strategy=allreduce", "validation.fraction=0.1",
+    "averaging.strategy=allreduce", "validation.fraction=0.1", "accumulate=2", "ema.decay=0.9",
+    "optimizer.groups=[{match: a}]", "optimizer.scaleWithBatch.reference=64", "schedule.name=plateau",
+    "schedule.warmupEpochs=1", "optimizer.l1=1", "optimizer.decayNormsAndBiases=false",
   ])
   func `what changes the weights changes the identity`(override: String) throws {
     #expect(try parse(minimal, override).trainingIdentity != RunConfiguration().trainingIdentity)
@@ -276,7 +319,7 @@ private let minimal = "data: {name: digits}\n"
   @Test(arguments: [
     "epochs=50", "steps=50", "metrics.everySteps=7", "checkpoint.keep=9", "checkpoint.everySteps=9",
     "checkpoint.final=best", "validation.on=rank-0", "validation.shard=10", "data.testSamples=10",
-    "averaging.bucketMiB=2",
+    "averaging.bucketMiB=2", "earlyStopping.patience=2",
   ])
   func `what does not change the weights does not change the identity`(override: String) throws {
     let changed = try parse(minimal, override)
@@ -294,6 +337,15 @@ private let minimal = "data: {name: digits}\n"
     let one = try parse(minimal, "averaging.strategy=allreduce").trainingIdentity
     let two = try parse(minimal, "averaging.strategy=allreduce", "averaging.bucketMiB=2").trainingIdentity
     #expect(one != two)
+  }
+
+  @Test func `validation counts where the learning rate follows it`() throws {
+    for override in ["validation.everyEpochs=2", "validation.shard=10"] {
+      let plateau = try parse(minimal, "schedule.name=plateau")
+      #expect(
+        try parse(minimal, "schedule.name=plateau", override).trainingIdentity != plateau.trainingIdentity)
+      #expect(try parse(minimal, override).trainingIdentity == RunConfiguration().trainingIdentity)
+    }
   }
 
   @Test func `a cosine schedule keeps its length when a run is prolonged`() throws {

@@ -43,9 +43,21 @@ private struct Classifier: Layer {
   }
 }
 
+/// An optimizer that treats every parameter differently, and keeps the average.
+private func grouped(_ rule: UpdateRule, learningRate: Double) -> Optimizer {
+  var optimizer = Optimizer(rule, learningRate: learningRate, clipNorm: 1)
+  optimizer.groups = [
+    ParameterGroup("output.*", learningRateFactor: 2), ParameterGroup("hidden.bias", learningRateFactor: 0),
+  ]
+  (optimizer.l1, optimizer.decaysNormsAndBiases, optimizer.averageDecay) = (1e-4, false, 0.5)
+  return optimizer
+}
+
 @Suite(.serialized) struct LoopTests {
   @Test(arguments: [
     Optimizer.sgd(learningRate: 0.1, momentum: 0.9), .adam(learningRate: 0.01, clipNorm: 0.5),
+    Optimizer(.lars(trustCoefficient: 0.02), learningRate: 1), grouped(.lamb(), learningRate: 0.01),
+    grouped(.sgd(momentum: 0.9), learningRate: 0.05),
   ])
   func `parameters and evaluation have the same bits on one to five ranks`(optimizer: Optimizer) throws {
     // The last batch has 5 samples, fewer than shards.
@@ -58,7 +70,12 @@ private struct Classifier: Layer {
           Classifier(), loss: .crossEntropy, optimizer: optimizer, data: data, batch: 128, shards: 8,
           evaluationShard: 10, over: communicator)
         try trainer.fit(epochs: 2)
-        return Outcome(parameters: bits(trainer), evaluation: try trainer.evaluate(test, confusion: true))
+        let last = bits(trainer)
+        return try trainer.withAveragedParameters {
+          #expect((bits(trainer) != last) == (optimizer.averageDecay != nil))
+          return Outcome(
+            parameters: last + bits(trainer), evaluation: try trainer.evaluate(test, confusion: true))
+        }
       }
       #expect(all.count == ranks)
       let expected = reference ?? all[0]

@@ -12,6 +12,10 @@ typedef enum {
   lockstep_activation_sigmoid = 1,
   lockstep_activation_tanh = 2,
   lockstep_activation_relu = 3,
+  lockstep_activation_leaky_relu = 4,
+  lockstep_activation_gelu = 5,
+  lockstep_activation_gelu_tanh = 6,
+  lockstep_activation_silu = 7,
 } lockstep_activation;
 
 // elementwise.c
@@ -27,8 +31,8 @@ double lockstep_sum_of_squares(const float *x, float factor, size_t n);
 void lockstep_activate(lockstep_activation kind, const float *x, float *y, size_t n);
 // y[r, c] = activation(x[r, c] + bias[c]); bias may be null.
 void lockstep_bias_activate(lockstep_activation kind, const float *bias, float *y, size_t r, size_t c);
-// dx = dy · activation′, told from the activation's output y.
-void lockstep_activation_gradient(lockstep_activation kind, const float *y, const float *dy, float *dx, size_t n);
+// dx = dy · activation′, told from the activation's output, for GELU and SiLU from its input.
+void lockstep_activation_gradient(lockstep_activation kind, const float *from, const float *dy, float *dx, size_t n);
 
 // reductions.c
 // y[o, i] = Σ_a x[o, a, i]
@@ -82,6 +86,31 @@ void lockstep_dropout(
 void lockstep_transpose(
   const float *x, float *y, size_t outer, size_t first, size_t middle, size_t second, size_t inner);
 
+// recurrent.c: one time step of b rows of n cells, after or before its matrix product. u is the product of the
+// previous state and the recurrent weight, `previous` the previous state (LSTM: cell state); both are null in the
+// first step, where the previous state is 0.
+// y = activation(x + u) for n elements, whatever their rows; u may be y.
+void lockstep_rnn_step(lockstep_activation kind, const float *x, const float *u, float *y, size_t n);
+// d = (dy + carried) · activation′, told from y.
+void lockstep_rnn_step_gradient(
+  lockstep_activation kind, const float *y, const float *dy, const float *carried, float *d, size_t n);
+// gates [b, 4n] hold u and become i, f, g, o; c and h are the new states.
+void lockstep_lstm_step(
+  const float *x, const float *previous, float *gates, float *c, float *h, size_t b, size_t n);
+// d [b, 4n] = the gradients of the gates' sums, from dh + carried_h and carried_c, which becomes that of `previous`.
+void lockstep_lstm_step_gradient(
+  const float *gates, const float *c, const float *previous, const float *dh, const float *carried_h,
+  float *carried_c, float *d, size_t b, size_t n);
+// gates [b, 4n] hold u in their first 3n columns and become r, z, n and the recurrent part of n's sum,
+// bias included, which may be null.
+void lockstep_gru_step(
+  const float *x, const float *bias, const float *previous, float *gates, float *h, size_t b, size_t n);
+// d and du [b, 3n] = the gradients of x and of u, from dh + carried, which becomes the part of the previous
+// state's gradient that does not pass u.
+void lockstep_gru_step_gradient(
+  const float *gates, const float *previous, const float *dh, float *carried, float *d, float *du, size_t b,
+  size_t n);
+
 // optimizers.c: one pass over a slice of the parameter vector; g is a sum of gradients, scale makes it a mean.
 typedef struct {
   float scale, learning_rate, momentum, undampened, weight_decay;
@@ -95,3 +124,28 @@ typedef struct {
   float scale, step_size, beta1, rest1, beta2, rest2, root_correction, epsilon, l2, decay_factor;
 } lockstep_adam;
 void lockstep_adam_update(lockstep_adam s, const float *g, float *w, float *m, float *v, size_t n);
+
+typedef struct {
+  float scale, learning_rate, alpha, rest, momentum, epsilon, weight_decay;
+} lockstep_rmsprop;
+// average may be null where the rule is not centered, velocity where momentum is 0.
+void lockstep_rmsprop_update(
+  lockstep_rmsprop s, const float *g, float *w, float *square, float *velocity, float *average, size_t n);
+
+typedef struct {
+  float scale, learning_rate, epsilon, weight_decay;
+} lockstep_adagrad;
+void lockstep_adagrad_update(lockstep_adagrad s, const float *g, float *w, float *sum, size_t n);
+
+typedef struct {
+  float scale, learning_rate, beta1, rest1, beta2, rest2, decay_factor;
+} lockstep_lion;
+void lockstep_lion_update(lockstep_lion s, const float *g, float *w, float *m, size_t n);
+
+// LAMB's direction takes the place of the gradient: u = step_size·m / (√v·root_correction + ε) + l2·w; w stays.
+void lockstep_lamb_direction(lockstep_adam s, float *g, const float *w, float *m, float *v, size_t n);
+// g = g·scale + l1·sign(w) + l2·w
+void lockstep_penalize(float scale, float l1, float l2, float *g, const float *w, size_t n);
+// average = decay·average + rest·w
+void lockstep_follow(float decay, float rest, const float *w, float *average, size_t n);
+void lockstep_swap(float *a, float *b, size_t n);

@@ -10,15 +10,45 @@ public struct Workload: Sendable {
   public let name: String
   /// Samples of a step on each rank.
   public let batchPerRank: Int
-  let widths: [Int]
+  let model: any Layer
+  let input: Input
   let optimizer: Optimizer
+
+  /// What a sample is: random, since only the time is measured.
+  enum Input: Sendable {
+    /// Numbers of this shape, with one of ten classes.
+    case numbers([Int])
+    /// So many of 65 tokens, each with the one that follows.
+    case tokens(Int)
+  }
+
+  static let vocabulary = 65
 
   public static let all = [
     Workload(
-      name: "mlp-small", batchPerRank: 64, widths: [784, 128, 10],
+      name: "mlp-small", batchPerRank: 64, model: MultilayerPerceptron(widths: [784, 128, 10]),
+      input: .numbers([784]), optimizer: .sgd(learningRate: 0.05, momentum: 0.9)),
+    Workload(
+      name: "mlp", batchPerRank: 128, model: MultilayerPerceptron(widths: [784, 1024, 1024, 10]),
+      input: .numbers([784]), optimizer: .adam(learningRate: 1e-3)),
+    Workload(
+      name: "lenet", batchPerRank: 64, model: Sequential.lenet(classes: 10), input: .numbers([1, 28, 28]),
+      optimizer: .adam(learningRate: 1e-3)),
+    Workload(
+      name: "resnet20", batchPerRank: 64, model: ResNet(depth: 20, classes: 10), input: .numbers([3, 32, 32]),
       optimizer: .sgd(learningRate: 0.05, momentum: 0.9)),
     Workload(
-      name: "mlp", batchPerRank: 128, widths: [784, 1024, 1024, 10], optimizer: .adam(learningRate: 1e-3)),
+      name: "lstm", batchPerRank: 32,
+      model: RecurrentLanguageModel(vocabulary: vocabulary, cell: .lstm, width: 256), input: .tokens(64),
+      optimizer: .adam(learningRate: 1e-3)),
+    Workload(
+      name: "gpt-tiny", batchPerRank: 12,
+      model: GPT(vocabulary: vocabulary, context: 64, width: 128, layers: 4, heads: 4), input: .tokens(64),
+      optimizer: .adamW(learningRate: 1e-3)),
+    Workload(
+      name: "gpt", batchPerRank: 8,
+      model: GPT(vocabulary: vocabulary, context: 256, width: 384, layers: 6, heads: 6), input: .tokens(256),
+      optimizer: .adamW(learningRate: 1e-3)),
   ]
 
   /// What was measured.
@@ -34,7 +64,7 @@ public struct Workload: Sendable {
     /// Over all ranks, at the median step.
     public let samplesPerSecond: Double
     public let stepMilliseconds: Milliseconds
-    /// Of the matrix products, forward and backward, over all ranks.
+    /// Of products, convolutions, recurrent cells and attention, forward and backward, over all ranks.
     public let gigaflops: Double
     /// Of this process, at its highest.
     public let peakMemoryMiB: Double
@@ -43,43 +73,46 @@ public struct Workload: Sendable {
   /// Every rank calls it; every rank gets its own figures.
   public func measure(seconds: Double, in world: World) throws -> Result {
     let batch = batchPerRank * world.size
-    let data = try Self.noise(count: 8 * batch, inputs: widths[0], classes: widths.last ?? 1)
     let trainer = try Trainer(
-      MultilayerPerceptron(widths: widths), loss: .crossEntropy, optimizer: optimizer, data: data,
-      batch: batch,
+      model, loss: .crossEntropy, optimizer: optimizer, data: noise(count: 8 * batch), batch: batch,
       shards: world.size, in: world)
 
     // A few steps to warm up, then as many as fit; every rank takes the same number.
+    _ = try trainer.fit(untilStep: 2) { _ in }
     let begin = MonotonicTime.seconds
-    _ = try trainer.fit(untilStep: 20) { _ in }
-    var steps = [Int64(20 * seconds / max(MonotonicTime.seconds - begin, 1e-6))]
+    _ = try trainer.fit(untilStep: 5) { _ in }
+    var steps = [Int64(3 * seconds / max(MonotonicTime.seconds - begin, 1e-6))]
     try steps.withUnsafeMutableBufferPointer { try world.communicator.allreduce($0, .minimum) }
-    let count = min(max(Int(steps[0]), 20), 1_000_000)
+    let count = min(max(Int(steps[0]), 10), 1_000_000)
 
     var times: [Double] = []
     times.reserveCapacity(count)
     var last = MonotonicTime.nanoseconds
-    _ = try trainer.fit(untilStep: 20 + count) { _ in
+    _ = try trainer.fit(untilStep: 5 + count) { _ in
       let now = MonotonicTime.nanoseconds
       times.append(Double(now &- last) * 1e-6)
       last = now
     }
     times.sort()
     let median = times[times.count / 2]
-    let forward = try trainer.objective.floatingPointOperationsPerSample()
-    // Backward takes twice the forward pass, less the first layer's gradient of its input.
-    let operations = 3 * forward - 2 * widths[0] * widths[1]
-    let samplesPerSecond = Double(batch) / median * 1e3
+    let operations = try trainer.objective.trainingPlan(batch: batchPerRank).floatingPointOperations
     return Result(
-      workload: name, ranks: world.size, samplesPerSecond: samplesPerSecond,
+      workload: name, ranks: world.size, samplesPerSecond: Double(batch) / median * 1e3,
       stepMilliseconds: .init(median: median, p10: times[times.count / 10], p90: times[times.count * 9 / 10]),
-      gigaflops: samplesPerSecond * Double(operations) * 1e-9, peakMemoryMiB: PeakMemory.mebibytes)
+      gigaflops: Double(operations * world.size) / median * 1e-6, peakMemoryMiB: PeakMemory.mebibytes)
   }
 
-  private static func noise(count: Int, inputs: Int, classes: Int) throws -> TensorDataset {
+  private func noise(count: Int) throws -> any Dataset {
     var stream = RandomStream(seed: 1, purpose: .test)
-    let values = (0..<count * inputs).map { _ in stream.normal() }
-    let labels = (0..<count).map { _ in Int32(stream.integer(below: classes)) }
-    return try TensorDataset(inputs: values, inputShape: [inputs], labels: labels, classes: classes)
+    switch input {
+    case .numbers(let shape):
+      let values = (0..<count * shape.reduce(1, *)).map { _ in stream.normal() }
+      let labels = (0..<count).map { _ in Int32(stream.integer(below: 10)) }
+      return try TensorDataset(inputs: values, inputShape: shape, labels: labels, classes: 10)
+    case .tokens(let context):
+      let tokens = (0...count * context).map { _ in Int32(stream.integer(below: Self.vocabulary)) }
+      return try TextWindows(
+        tokens, vocabularySize: Self.vocabulary, context: context, stride: context)
+    }
   }
 }

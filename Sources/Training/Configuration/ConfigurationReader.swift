@@ -28,6 +28,7 @@ final class ConfigurationReader {
   private enum Resolved {
     case value(String)
     case section(ConfigurationReader)
+    case list([ConfigurationReader])
   }
 
   private struct Record {
@@ -191,7 +192,39 @@ final class ConfigurationReader {
     records.append(Record(key: key, affectsWeights: true, resolved: .section(inner)))
   }
 
+  /// A list of parts with keys of their own, each of which begins as `each`. Written only where it has any.
+  func sections<Section: ConfigurationSection>(
+    _ key: String, _ values: inout [Section], each: Section
+  ) throws(ConfigurationError) {
+    var nodes = values.map { _ in ConfigurationNode.emptySection(at: place) }
+    if let node = find(key) {
+      guard case .list(let elements) = node.content else {
+        throw wrong(
+          node, key, expected: "a list of sections", remedy: "Write every section after a dash: - key: value."
+        )
+      }
+      nodes = elements
+      values = elements.map { _ in each }
+    }
+    var readers: [ConfigurationReader] = []
+    for (index, node) in nodes.enumerated() {
+      guard case .section = node.content else {
+        throw wrong(
+          node, key, expected: "a section with keys of its own", remedy: "Write it as {key: value}.")
+      }
+      let inner = ConfigurationReader(node, path: name(key), for: purpose)
+      try values[index].read(from: inner)
+      readers.append(inner)
+    }
+    if !readers.isEmpty {
+      records.append(Record(key: key, affectsWeights: true, resolved: .list(readers)))
+    }
+  }
+
   // MARK: - What only the reading code knows
+
+  /// Whether what is missing gets its default, rather than being a value to write or to check.
+  var isReading: Bool { purpose == .reading }
 
   /// Whether `key` has a value here.
   func has(_ key: String) -> Bool { present(key) != nil }
@@ -252,7 +285,11 @@ final class ConfigurationReader {
       throw ConfigurationError(at: entry.place, expected: here, found: "\"\(entry.key)\"", remedy: remedy)
     }
     for record in records {
-      if case .section(let inner) = record.resolved { try inner.refuseUnknownKeys(outermost: outermost) }
+      switch record.resolved {
+      case .value: break
+      case .section(let inner): try inner.refuseUnknownKeys(outermost: outermost)
+      case .list(let readers): for inner in readers { try inner.refuseUnknownKeys(outermost: outermost) }
+      }
     }
   }
 
@@ -278,6 +315,11 @@ final class ConfigurationReader {
       case .section(let inner):
         let body = inner.yamlLines(selection, indentation: indentation + "  ")
         if !body.isEmpty { lines += ["\(indentation)\(record.key):"] + body }
+      case .list(let readers):
+        let parts = readers.map {
+          "{" + $0.yamlLines(selection, indentation: "").joined(separator: ", ") + "}"
+        }
+        lines.append("\(indentation)\(record.key): [" + parts.joined(separator: ", ") + "]")
       }
     }
     return lines

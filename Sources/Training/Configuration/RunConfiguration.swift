@@ -1,3 +1,4 @@
+import Averaging
 import Datasets
 import Layers
 import TensorCore
@@ -12,8 +13,13 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
   public var loss = Loss.crossEntropy
   public var optimizer = OptimizerConfiguration()
   public var schedule = ScheduleConfiguration()
-  /// Samples of one optimizer step, over all ranks.
+  public var ema = AverageConfiguration()
+  public var earlyStopping = EarlyStoppingConfiguration()
+  /// Samples of one optimizer step, over all ranks; of a part of it where `accumulate` is above 1.
   public var batch = 128
+  /// Batches whose gradients make one optimizer step. The same as a batch so many times as large in so many
+  /// times the shards, which takes no more memory.
+  public var accumulate = 1
   /// What becomes of the last samples of an epoch when they do not fill a batch.
   public var lastBatch = Sampler.LastBatch.keep
   /// The parts of a batch whose gradients are computed in one pass; nil: chosen from the batch.
@@ -46,7 +52,14 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
       schedule.minimum <= optimizer.learningRate, at: "schedule.minimum",
       expected: "at most the learning rate, \(optimizer.learningRate)", found: "\(schedule.minimum)",
       remedy: "The minimum is a learning rate, not a factor.")
+    try reader.section("ema", &ema)
+    try reader.section("earlyStopping", &earlyStopping)
     try reader.integer("batch", &batch, in: 1...1 << 24)
+    try reader.integer("accumulate", &accumulate, in: 1...1 << 16)
+    try reader.require(
+      batch.multipliedReportingOverflow(by: accumulate).partialValue <= 1 << 24, at: "accumulate",
+      expected: "at most \(1 << 24) samples in a step", found: "\(accumulate) batches of \(batch)",
+      remedy: "Accumulate fewer batches.")
     try reader.choice("lastBatch", &lastBatch)
     try reader.integer("shards", &shards, in: 1...65_536)
     try readLength(from: reader)
@@ -54,7 +67,9 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
     try reader.integer("threads", &threads, in: 1...1024)
     try reader.flag("shuffle", &shuffle)
     try reader.section("averaging", &averaging)
-    try reader.section("validation", &validation)
+    var watched = WatchedValidation(validation: validation, steersTraining: schedule.name == .plateau)
+    try reader.section("validation", &watched)
+    validation = watched.validation
     try reader.section("checkpoint", &checkpoint)
     try reader.section("metrics", &metrics)
   }
@@ -96,8 +111,20 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
   ///   - stepsInRun: the optimizer steps of the whole run.
   ///   - shards: the number of shards that was chosen for a step.
   public mutating func resolve(stepsInRun: Int, shards: Int) {
-    if schedule.name == .cosine, schedule.totalSteps == nil { schedule.totalSteps = stepsInRun }
-    if self.shards == nil { self.shards = shards }
+    let hasEnd = [.cosine, .polynomial, .oneCycle].contains(schedule.name)
+    if hasEnd, schedule.totalSteps == nil { schedule.totalSteps = stepsInRun }
+    if self.shards == nil { self.shards = shards / accumulate }
+  }
+
+  /// The samples of one optimizer step.
+  public var samplesPerStep: Int { batch * accumulate }
+
+  /// The shards of one optimizer step on so many ranks; nil where it is left to the trainer.
+  func shardsPerStep(ranks: Int) -> Int? {
+    if let shards { return shards * accumulate }
+    guard accumulate > 1 else { return nil }
+    let each = (ranks + accumulate - 1) / accumulate
+    return max(Shards.suitable(forBatch: batch).count, each) * accumulate
   }
 
   /// Checks values that were set in a program, as those of a file are checked when it is read.

@@ -49,11 +49,29 @@ public struct ValidationConfiguration: Sendable, Equatable, ConfigurationSection
   public init() {}
 
   mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try read(from: reader, steersTraining: false)
+  }
+
+  /// - Parameter steersTraining: whether the learning rate follows from the losses.
+  fileprivate mutating func read(
+    from reader: ConfigurationReader, steersTraining: Bool
+  ) throws(ConfigurationError) {
     try reader.choice("on", &on, affectsWeights: false)
-    try reader.integer("everyEpochs", &everyEpochs, in: 1...1_000_000_000, affectsWeights: false)
+    try reader.integer(
+      "everyEpochs", &everyEpochs, in: 1...1_000_000_000, affectsWeights: steersTraining)
     // What is held out is not trained on.
     try reader.number("fraction", &fraction, .belowOne)
-    try reader.integer("shard", &shard, in: 1...1 << 24, affectsWeights: false)
+    try reader.integer("shard", &shard, in: 1...1 << 24, affectsWeights: steersTraining)
+  }
+}
+
+/// `validation` where it may have a say in the training.
+struct WatchedValidation: ConfigurationSection {
+  var validation: ValidationConfiguration
+  let steersTraining: Bool
+
+  mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try validation.read(from: reader, steersTraining: steersTraining)
   }
 }
 

@@ -26,7 +26,14 @@ public final class Evaluator {
   private let communicator: any Communicator
   private let shardLength: Int
   private let onlyRankZero: Bool
-  private var passes: [Int: Pass] = [:]
+  private var passes: [PassKind: Pass] = [:]
+
+  private struct PassKind: Hashable {
+    let count: Int
+    /// nil for predictions.
+    let target: Target?
+    let isWeighted: Bool
+  }
 
   /// A plan with its memory.
   private struct Pass {
@@ -121,7 +128,10 @@ public final class Evaluator {
   }
 
   private func run(_ data: any Dataset, _ samples: [Int], forward: Bool) throws(GraphError) -> Pass {
-    let key = forward ? -samples.count : samples.count
+    // A model that gives back its input does so whatever else the data say.
+    let target: Target = if case .input = objective.target { objective.target } else { data.target }
+    let key = PassKind(
+      count: samples.count, target: forward ? nil : target, isWeighted: data.isWeighted)
     let pass: Pass
     if let known = passes[key] {
       pass = known
@@ -129,14 +139,14 @@ public final class Evaluator {
       pass = try makePass(
         forward
           ? objective.predictionPlan(batch: samples.count)
-          : objective.evaluationPlan(batch: samples.count), data)
+          : objective.evaluationPlan(
+            batch: samples.count, target: target, isWeighted: data.isWeighted), data)
       passes[key] = pass
     }
     let targets = TargetMemory(
       labels: data.target.labelsPerSample > 0 ? pass.labels.base : nil,
       values: data.target.valuesPerSample > 0 ? pass.values.base : nil,
       weights: data.isWeighted ? pass.weights.base : nil)
-    if !data.isWeighted { pass.weights.base.update(repeating: 1, count: samples.count) }
     samples.withUnsafeBufferPointer {
       data.fill($0, epoch: 0, inputs: pass.inputs.base, targets: targets)
     }

@@ -17,6 +17,10 @@ public struct ModelFile: Sendable {
     public var normalization: Normalization
     public var classNames: [String]
     public var step: Int
+    /// nil for a model that a program defined by itself.
+    public var form: SampleForm?
+    /// Of a language model, as `SavedTokenizer` writes it.
+    public var tokenizer: String?
   }
 
   public let file: SafetensorsFile
@@ -107,11 +111,15 @@ extension ModelFile.Description {
   private static let normalizationKey = "lockstep.normalization"
   private static let classesKey = "lockstep.classes"
   private static let stepKey = "lockstep.step"
+  private static let formKey = "lockstep.samples"
+  private static let tokenizerKey = "lockstep.tokenizer"
 
   var metadata: [String: String] {
     var metadata = ["format": "pt", Self.stepKey: "\(step)", Self.classesKey: Self.json(classNames)]
     metadata[Self.normalizationKey] = Self.json(normalization)
     if let configuration { metadata[Self.configurationKey] = configuration.yaml }
+    if let form { metadata[Self.formKey] = Self.json(form) }
+    metadata[Self.tokenizerKey] = tokenizer
     return metadata
   }
 
@@ -127,6 +135,8 @@ extension ModelFile.Description {
     }
     normalization = try Self.value(metadata[Self.normalizationKey], .unit, file, Self.normalizationKey)
     classNames = try Self.value(metadata[Self.classesKey], [], file, Self.classesKey)
+    form = try Self.value(metadata[Self.formKey], nil, file, Self.formKey)
+    tokenizer = metadata[Self.tokenizerKey]
     step = metadata[Self.stepKey].flatMap { Int($0) } ?? 0
   }
 

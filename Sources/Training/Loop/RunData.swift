@@ -1,53 +1,54 @@
 import Datasets
+import TensorCore
 
 /// The data that a configuration names, cut into splits.
 public struct RunData: Sendable {
+  /// Augmented, where the configuration says so.
   public let training: any Dataset
+  /// The same without augmentation.
+  public let plainTraining: any Dataset
   /// Held out of the training samples; nil where the configuration holds nothing out.
   public let heldOut: (any Dataset)?
   /// nil where there are no test samples.
   public let test: (any Dataset)?
   public let normalization: Normalization
+  /// Of texts.
+  public let tokenizer: (any Tokenizer)?
+  /// Of tables.
+  public let columns: [String]?
+  /// In nats, the loss of a perfect model, where the data are made by the program.
+  public let entropyRate: Double?
 
   /// Reads or draws all splits.
   public init(_ configuration: RunConfiguration) throws(DatasetError) {
-    let images = try Self.load(configuration, .train)
+    let source = DataSource(configuration)
+    if configuration.data.name.isText {
+      let text = try source.text(tokenizer: nil)
+      (training, plainTraining) = (text.training, text.training)
+      heldOut = text.validation
+      (test, normalization) = (nil, .none)
+      (tokenizer, entropyRate, columns) = (text.tokenizer, text.entropyRate, nil)
+      return
+    }
+    let (samples, columns) = try source.training()
     let parts =
       configuration.validation.fraction > 0
-      ? try images.holdOut(
+      ? try samples.holdOut(
         fraction: configuration.validation.fraction, .random(seed: UInt64(configuration.seed))) : nil
     // Statistics come from what is trained on, and from nothing else.
-    let normalized = try images.normalized(
-      configuration.data.normalization, training: images,
-      samples: parts?.training.indices)
+    let normalized = try samples.normalized(
+      configuration.data.normalization, training: samples, samples: parts?.training.indices)
     normalization = normalized.normalization
-    training = parts.map { Subset(of: normalized, indices: $0.training.indices) } ?? normalized
+    let plain: any Dataset = parts.map { Subset(of: normalized, indices: $0.training.indices) } ?? normalized
+    plainTraining = plain
+    training =
+      configuration.data.augment.isEmpty
+      ? plain
+      : try AugmentedDataset(
+        plain, configuration.data.augment.map(\.augmentation), seed: UInt64(configuration.seed))
     heldOut = parts.map { Subset(of: normalized, indices: $0.validation.indices) }
-    test =
-      configuration.data.name == .digits && configuration.data.testSamples == 0
-      ? nil : try Self.load(configuration, .test).normalized(by: normalization)
-  }
-
-  /// One split with a known normalization: for models that have been trained.
-  public static func load(
-    _ configuration: RunConfiguration, _ split: Split, normalization: Normalization
-  ) throws(DatasetError) -> ByteImages {
-    try load(configuration, split).normalized(by: normalization)
-  }
-
-  private static func load(_ configuration: RunConfiguration, _ split: Split) throws(DatasetError)
-    -> ByteImages
-  {
-    let data = configuration.data
-    switch data.name {
-    case .digits:
-      return try BuiltInDigits.draw(
-        split: split, count: split == .train ? data.samples : data.testSamples, seed: UInt64(data.seed),
-        threads: configuration.threads)
-    case .idx:
-      return try IDXImages.load(
-        at: data.path ?? ".", split: split, classNames: (0..<data.classes).map(String.init))
-    }
+    test = source.hasTestSplit ? try source.samples(.test).normalized(by: normalization) : nil
+    (tokenizer, entropyRate, self.columns) = (nil, nil, columns)
   }
 
   /// What the model is tried on while it trains, and what to call it.

@@ -1,4 +1,5 @@
 import Foundation
+import Optimizers
 
 /// What a checkpoint holds besides tensors: where the run is and what it was computed with.
 struct RunState: Codable, Equatable {
@@ -24,6 +25,9 @@ struct RunState: Codable, Equatable {
   var epochSums: StepSums
   var intervalSums: StepSums
   var best: Best?
+  /// Where the learning rate follows the validation loss.
+  var plateau: Plateau?
+  var earlyStopping: EarlyStopping?
   /// The configuration, as far as weights depend on it.
   var identity: String
   var data: String

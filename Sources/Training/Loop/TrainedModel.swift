@@ -1,5 +1,7 @@
+import Autodiff
 import Checkpoints
 import Datasets
+import Foundation
 import Layers
 import MessagePassing
 import TensorCore
@@ -8,8 +10,11 @@ import TensorCore
 public struct TrainedModel {
   public let description: ModelFile.Description
   public let configuration: RunConfiguration
-  private let objective: Objective
-  private let parameters: Arena<Float>
+  /// Of texts.
+  public let tokenizer: (any Tokenizer)?
+  let objective: Objective
+  let parameters: Arena<Float>
+  private let form: SampleForm
 
   /// - Parameters:
   ///   - path: a run's folder, a checkpoint's folder, or a model file.
@@ -17,53 +22,53 @@ public struct TrainedModel {
   public init(at path: String, overrides: [String] = []) throws {
     let model = try ModelFile(at: path)
     description = model.description
-    guard let stored = model.description.configuration, let first = model.file.tensors.first else {
+    guard let stored = model.description.configuration, let form = model.description.form else {
       throw CheckpointError(
         at: model.file.path, expected: "a model that lockstep train made, with its configuration inside",
         found: "a safetensors file without one", remedy: "Name a run's folder, or its \(ModelFile.name).")
     }
+    self.form = form
     configuration = try RunConfiguration.parse(stored.yaml, file: model.file.path, overrides: overrides)
     ComputeLibrary.setThreads(configuration.threads)
-    let inputs = Self.inputs(of: model.file, else: first)
-    let classes = model.description.classNames.count
+    tokenizer = try description.tokenizer.map {
+      try SavedTokenizer.read($0, at: "\(model.file.path), its tokenizer")
+    }
     objective = try Objective(
-      configuration.makeModel(inputs: inputs, classes: classes), loss: configuration.loss,
-      inputShape: [inputs], target: .classes(classes))
+      configuration.makeModel(for: form), loss: configuration.loss, inputShape: Shape(form.inputShape),
+      target: configuration.target(of: form))
     parameters = Arena(count: objective.layout.vectorCount)
     try model.read(objective.layout, into: parameters)
   }
 
-  /// The inputs of the first layer: the second extent of its weight.
-  private static func inputs(of file: SafetensorsFile, else first: Safetensors.Description) -> Int {
-    let weight = file["0.weight"] ?? first
-    return weight.shape.count == 2 ? weight.shape[1] : 1
-  }
-
   /// Samples of the configuration's data, normalized as in training.
-  public func samples(_ split: Split) throws -> ByteImages {
-    let data = try RunData.load(configuration, split, normalization: description.normalization)
-    try check(data, configuration.data.path ?? "the built-in digits")
-    return data
-  }
-
-  /// The images of an IDX file, normalized as in training; their labels are all 0.
-  public func images(at path: String) throws -> ByteImages {
-    let array = try IDXArray(contentsOf: path)
-    guard array.shape.count >= 2, let count = array.shape.first, count > 0, array.element == .uint8 else {
-      throw DatasetError(
-        at: path, expected: "images: bytes in at least two dimensions, the first counting them",
-        found: "\(array.element) in the shape \(array.shape)",
-        remedy: "Name the file of images, not that of labels.")
+  public func samples(_ split: Split) throws -> any Dataset {
+    let source = DataSource(configuration)
+    if configuration.data.name.isText {
+      let text = try source.text(tokenizer: tokenizer)
+      return split == .train ? text.training : text.validation
     }
-    let data = try ByteImages(
-      pixels: array.bytes, labels: [Int32](repeating: 0, count: count),
-      inputShape: [1] + (array.shape.count == 2 ? [1, array.shape[1]] : Array(array.shape.dropFirst())),
-      classNames: description.classNames, normalization: description.normalization)
-    try check(data, path)
+    guard split == .train || source.hasTestSplit else {
+      throw DatasetError(
+        at: configuration.data.path ?? "data.name \(configuration.data.name.rawValue)",
+        expected: "test samples", found: "none", remedy: "Try it on what it was trained on: --split train")
+    }
+    let data = try source.samples(split).normalized(by: description.normalization)
+    try check(data, configuration.data.path ?? "the built-in data")
     return data
   }
 
-  private func check(_ data: ByteImages, _ place: String) throws(DatasetError) {
+  /// Samples to predict for, normalized as in training, and what to call each: the images of an IDX file, an image
+  /// file, all images of a folder, or the rows of a table.
+  public func predictionSamples(at path: String) throws -> (data: any Dataset, names: [String]) {
+    let input = PredictionInput(
+      form: form, configuration: configuration, normalization: description.normalization,
+      classNames: description.classNames)
+    let (data, names) = try input.read(path)
+    try check(data, path)
+    return (data, names)
+  }
+
+  private func check(_ data: any Dataset, _ place: String) throws(DatasetError) {
     guard data.inputSize == objective.inputShape.count else {
       throw DatasetError(
         at: place, expected: "samples of \(objective.inputShape.count) values, as the model was trained with",

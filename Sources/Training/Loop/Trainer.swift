@@ -98,6 +98,14 @@ public final class Trainer {
     self.shards = try Self.shards(shards, batch: batch, ranks: communicator.size)
 
     let layout = objective.layout
+    if let group = optimizer.emptyGroup(in: layout) {
+      throw TrainingError(
+        at: "optimizer.groups, match \(group.match)",
+        expected:
+          "names of parameters, such as \(layout.entries.prefix(4).map(\.name).joined(separator: ", "))",
+        found: "a pattern that matches none of the \(layout.entries.count)",
+        remedy: "Correct the pattern, in which * stands for any characters, or take the group out.")
+    }
     parameters = Arena(count: layout.vectorCount)
     objective.fillInitialValues(parameters, seed: seed)
 
@@ -151,10 +159,11 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - stopRequested: whether this rank was asked to stop; asked before every step.
+  ///   - endsEarly: whether this was enough, the same on all ranks; asked after every step.
   ///   - afterStep: called after every step with its outcome.
-  /// - Returns: whether the last step was reached.
+  /// - Returns: whether the last step was reached, or what was done was enough.
   package func fit(
-    untilStep last: Int, stopRequested: () -> Bool = { false },
+    untilStep last: Int, stopRequested: () -> Bool = { false }, endsEarly: () -> Bool = { false },
     afterStep: (SynchronizedStep.Outcome) throws -> Void
   ) throws -> Bool {
     guard step < last else { return true }
@@ -182,6 +191,7 @@ public final class Trainer {
       epochSums.add(outcome)
       intervalSums.add(outcome)
       try afterStep(outcome)
+      if endsEarly() { return true }
       if outcome.shouldStop { return step == last }
     }
     return true
@@ -205,6 +215,12 @@ public final class Trainer {
     let before = time.enter(.validation)
     defer { time.enter(before) }
     return try evaluator.evaluate(data, confusion: confusion)
+  }
+
+  /// Does something with the exponential moving average of the parameters in their place, where the optimizer
+  /// keeps one. All ranks call it, with bodies that do the same.
+  public func withAveragedParameters<Result>(_ body: () throws -> Result) throws -> Result {
+    try synchronized.withAverage(afterStep: step, body)
   }
 
   /// For evaluating and predicting with the parameters as they are.

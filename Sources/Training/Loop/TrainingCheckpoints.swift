@@ -19,7 +19,7 @@ struct TrainingCheckpoints {
   }
 
   private var stateTensors: [(name: String, shape: Shape)] {
-    trainer.optimizer.rule.stateNames.flatMap { state in
+    trainer.synchronized.state.names.flatMap { state in
       layout.entries.map { (Self.tensorName($0, state), $0.shape) }
     }
   }
@@ -53,7 +53,7 @@ struct TrainingCheckpoints {
         try draft?.safetensors(
           Self.optimizerName, tensors: descriptions(stateTensors), metadata: ["format": "pt"])
       } ?? nil
-    for (name, vector) in zip(trainer.optimizer.rule.stateNames, trainer.synchronized.state.vectors) {
+    for (name, vector) in zip(trainer.synchronized.state.names, trainer.synchronized.state.vectors) {
       try transfer.gather(vector) { position, piece in
         attempt { try write(piece, at: position, of: name, to: optimizer) }
       }
@@ -110,7 +110,7 @@ struct TrainingCheckpoints {
     }
     try trainer.communicator.broadcast(UnsafeMutableRawBufferPointer(buffers), from: 0)
     let optimizer = try checkpoint?.safetensors(Self.optimizerName)
-    for (state, vector) in zip(trainer.optimizer.rule.stateNames, trainer.synchronized.state.vectors) {
+    for (state, vector) in zip(trainer.synchronized.state.names, trainer.synchronized.state.vectors) {
       try transfer.scatter(into: vector) {
         try read(into: $1, at: $0, from: optimizer) { Self.tensorName($0, state) }
       }

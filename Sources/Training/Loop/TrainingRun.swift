@@ -39,6 +39,8 @@ public final class TrainingRun {
   let reporter: RunReporter
   let checkpoints: TrainingCheckpoints
   var best: RunState.Best?
+  var plateau: Plateau?
+  var earlyStopping = EarlyStopping()
   var savedStep: Int?
   var failedSaves = 0
 
@@ -51,6 +53,7 @@ public final class TrainingRun {
       parts.configuration, parts.data, parts.trainer, parts.lastStep
     )
     let (resolved, trainer) = (parts.configuration, parts.trainer)
+    plateau = resolved.makePlateau(trainer.optimizer)
     stepsPerEpoch = trainer.sampler.batchesPerEpoch
     let identity = try together(communicator) {
       try RunIdentity(resolved, trainer: trainer, data: parts.data)
@@ -90,10 +93,12 @@ public final class TrainingRun {
     _ configuration: RunConfiguration, _ communicator: any Communicator
   ) throws -> (configuration: RunConfiguration, data: RunData, trainer: Trainer, lastStep: Int) {
     let shards = try Trainer.shards(
-      configuration.shards, batch: configuration.batch, ranks: communicator.size)
+      configuration.shardsPerStep(ranks: communicator.size), batch: configuration.samplesPerStep,
+      ranks: communicator.size)
     let data = try RunData(configuration)
+    try configuration.requireValidation(data)
     let sampler = try Sampler(
-      seed: UInt64(configuration.seed), count: data.training.count, batch: configuration.batch,
+      seed: UInt64(configuration.seed), count: data.training.count, batch: configuration.samplesPerStep,
       lastBatch: configuration.lastBatch)
     let lastStep =
       switch configuration.length {
@@ -102,11 +107,13 @@ public final class TrainingRun {
       }
     var resolved = configuration
     resolved.resolve(stepsInRun: lastStep, shards: shards.count)
-    let classes = data.training.target.classCount ?? 0
+    let form = SampleForm(data)
     let trainer = try Trainer(
-      resolved.makeModel(inputs: data.training.inputSize, classes: classes), loss: resolved.loss,
-      optimizer: resolved.makeOptimizer(stepsInRun: lastStep), data: data.training, batch: resolved.batch,
-      shards: shards.count, seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
+      resolved.makeModel(for: form), loss: resolved.loss,
+      optimizer: resolved.makeOptimizer(
+        stepsInRun: lastStep, stepsPerEpoch: sampler.batchesPerEpoch),
+      data: data.training, batch: resolved.samplesPerStep, shards: shards.count,
+      target: resolved.target(of: form), seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
       lastBatch: resolved.lastBatch, averaging: resolved.averagingStrategy,
       evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
       threads: resolved.threads, over: communicator)
@@ -127,6 +134,8 @@ public final class TrainingRun {
     trainer.epochSums = state.epochSums
     trainer.intervalSums = state.intervalSums
     best = state.best
+    if let saved = state.plateau, plateau != nil { follow(saved) }
+    earlyStopping = state.earlyStopping ?? EarlyStopping()
     savedStep = state.step
     if let folder {
       for rejected in folder.rejected {
@@ -148,11 +157,11 @@ public final class TrainingRun {
     let ranks = communicator.size
     let count = trainer.objective.layout.parameterCount
     reporter.message(
-      "\(configuration.model.name.rawValue), \(count) parameters, \(data.training.count) samples, batch \(configuration.batch) in "
+      "\(configuration.model.name.rawValue), \(count) parameters, \(data.training.count) samples, batch \(configuration.samplesPerStep) in "
         + "\(trainer.shards.count) shards, \(ranks) \(ranks == 1 ? "rank" : "ranks"), results in \(folder.path)"
     )
     let suitable = Shards.suitable(forBatch: configuration.batch).count
-    if wanted.shards == nil, trainer.shards.count > suitable {
+    if wanted.shards == nil, wanted.accumulate == 1, trainer.shards.count > suitable {
       reporter.message(
         "shards raised from \(suitable) to \(trainer.shards.count), one a rank; set shards to keep the bits on other numbers of ranks"
       )

@@ -18,8 +18,15 @@ extension TrainingRun {
       reporter.message(
         "nothing is left to train; prolong the run with, for example, --set epochs=\(2 * lastEpoch)")
     }
-    let reached = try trainer.fit(untilStep: lastStep, stopRequested: { StopSignal.request != nil }) { _ in
-      try afterStep()
+    let reached =
+      try isOver
+      || trainer.fit(
+        untilStep: lastStep, stopRequested: { StopSignal.request != nil }, endsEarly: { isOver },
+        afterStep: { _ in try afterStep() })
+    if isOver, trainer.step < lastStep {
+      reporter.message(
+        "stopped early after step \(trainer.step) of \(lastStep): "
+          + earlyStopping.reason(configuration.earlyStopping))
     }
     if savedStep != trainer.step { try save() }
     guard reached else {
@@ -30,6 +37,8 @@ extension TrainingRun {
     return .finished
   }
 
+  private var isOver: Bool { earlyStopping.isOver(configuration.earlyStopping) }
+
   private var lastEpoch: Int { (max(trainer.step, lastStep) + stepsPerEpoch - 1) / stepsPerEpoch }
 
   private func afterStep() throws {
@@ -39,9 +48,8 @@ extension TrainingRun {
     }
     let endsEpoch = step % stepsPerEpoch == 0
     if endsEpoch || step == lastStep {
-      try endEpoch(
-        validates: (endsEpoch && (step / stepsPerEpoch) % configuration.validation.everyEpochs == 0)
-          || step == lastStep)
+      let isRegular = endsEpoch && (step / stepsPerEpoch) % configuration.validation.everyEpochs == 0
+      try endEpoch(validates: isRegular || step == lastStep, isRegular: isRegular)
     } else {
       reporter.progress(trainer, lastStep: lastStep)
     }
@@ -51,12 +59,14 @@ extension TrainingRun {
     if epochDue || stepDue || isBest { try save() }
   }
 
-  private func endEpoch(validates: Bool) throws {
+  private func endEpoch(validates: Bool, isRegular: Bool) throws {
     let epoch = (trainer.step - 1) / stepsPerEpoch + 1
     var evaluation: Evaluation?
     if validates, let (samples, split) = data.validation {
-      let result = try trainer.evaluate(samples)
+      let result = try withChosenParameters { try trainer.evaluate(samples) }
       evaluation = result
+      // A run that is prolonged has no validation where it once ended; so that one steers nothing.
+      if isRegular { observe(result) }
       reporter.evaluation(result, step: trainer.step, epoch: epoch, split: split)
       let candidate = RunState.Best(
         step: trainer.step, epoch: epoch, loss: result.loss, accuracy: result.accuracy)
@@ -69,10 +79,12 @@ extension TrainingRun {
 
   private func save() throws {
     try trainer.measure(.checkpoint) {
-      let state = RunState(
+      var state = RunState(
         step: trainer.step, epochSums: trainer.epochSums, intervalSums: trainer.intervalSums, best: best,
         identity: identity.configuration, data: identity.data, program: identity.program,
         libraries: identity.libraries, processor: identity.processor, ranks: communicator.size)
+      state.plateau = plateau
+      state.earlyStopping = configuration.earlyStopping.patience == nil ? nil : earlyStopping
       let failure = try checkpoints.save(
         state, description: modelDescription,
         protecting: configuration.checkpoint.final == .best ? best?.step : nil)
@@ -96,8 +108,9 @@ extension TrainingRun {
 
   private var modelDescription: ModelFile.Description {
     ModelFile.Description(
-      configuration: configuration, normalization: data.normalization, classNames: data.training.classNames,
-      step: trainer.step)
+      configuration: configuration, normalization: data.normalization, 
+      classNames: data.tokenizer == nil ? data.training.classNames : [], step: trainer.step,
+      form: SampleForm(data), tokenizer: data.tokenizer?.serialized)
   }
 
   /// Where the best model is wanted and is not the last: its parameters come back from its checkpoint.
@@ -123,6 +136,10 @@ extension TrainingRun {
   /// The final model, tried on the test samples, written, and summed up.
   private func finish() throws {
     let finalStep = try bringBackBest() ?? trainer.step
+    try withChosenParameters { try finish(finalStep: finalStep) }
+  }
+
+  private func finish(finalStep: Int) throws {
     var results: [(MetricsRecord.Split, Evaluation)] = []
     for (samples, split) in [(data.heldOut, MetricsRecord.Split.validation), (data.test, .test)] {
       if let samples { results.append((split, try trainer.evaluate(samples, confusion: split == .test))) }

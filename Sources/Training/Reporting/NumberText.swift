@@ -14,6 +14,14 @@ package enum NumberText {
     return number < 0 ? "-" + result : result
   }
 
+  /// `950`, `12.3 k`, `4.1 M`
+  package static func count(_ number: Int) -> String {
+    let units = ["", " k", " M", " G", " T"]
+    var (value, unit) = (Double(number), 0)
+    while value >= 1000, unit < units.count - 1 { (value, unit) = (value / 1000, unit + 1) }
+    return fixed(value, unit == 0 || value >= 100 ? 0 : 1) + units[unit]
+  }
+
   /// A rate, with a digit behind the point where it is small.
   package static func rate(_ number: Double) -> String {
     number < 10 ? fixed(number, 1) : grouped(number)

@@ -1,0 +1,23 @@
+/// A token for each of the 256 bytes: every file has tokens, be it UTF-8 or not.
+public struct ByteTokenizer: Tokenizer, Equatable {
+  public init() {}
+
+  public init(serialized: String) throws(DatasetError) {
+    guard try SavedTokenizer.Simple(serialized, at: "a saved tokenizer").kind == .bytes else {
+      throw SavedTokenizer.wrongKind(.bytes, at: "a saved tokenizer")
+    }
+  }
+
+  public var kind: TokenizerKind { .bytes }
+  public var vocabularySize: Int { 256 }
+  public var serialized: String { SavedTokenizer.Simple(kind: .bytes, characters: nil).json }
+
+  public func encode(_ bytes: [UInt8], at place: String) throws(DatasetError) -> [Int32] {
+    bytes.map(Int32.init)
+  }
+
+  public func bytes(of token: Int32) -> [UInt8] {
+    precondition(0..<256 ~= token, "there is no token \(token)")
+    return [UInt8(token)]
+  }
+}

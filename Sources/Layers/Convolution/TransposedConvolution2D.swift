@@ -1,0 +1,66 @@
+import Autodiff
+import TensorCore
+
+/// A transposed two-dimensional convolution, which enlarges images by its stride:
+/// x [batch, inputChannels, height, width] → [batch, outputChannels, …].
+///
+/// Parameters as PyTorch's `ConvTranspose2d`: `weight` [inputChannels, outputChannels / groups, kernel height,
+/// kernel width] and `bias` [outputChannels].
+public struct TransposedConvolution2D: Layer {
+  public let name: String
+  public let inputChannels: Int
+  public let outputChannels: Int
+  public let kernel: Size2D
+  public let stride: Size2D
+  /// So many rows and columns of the result are left out on each side.
+  public let padding: Size2D
+  /// So many more rows and columns below and on the right; less than the stride.
+  public let outputPadding: Size2D
+  public let dilation: Size2D
+  public let groups: Int
+  public let activation: Activation?
+  public let usesBias: Bool
+  public let initialValue: InitialValue
+
+  public init(
+    _ name: String, _ inputChannels: Int, _ outputChannels: Int, kernel: Size2D, stride: Size2D = 1,
+    padding: Size2D = 0, outputPadding: Size2D = 0, dilation: Size2D = 1, groups: Int = 1,
+    activation: Activation? = nil, usesBias: Bool = true, initialValue: InitialValue = .pytorch
+  ) {
+    precondition(
+      inputChannels > 0 && outputChannels > 0 && kernel.height > 0 && kernel.width > 0,
+      "\(name): a convolution has channels and a kernel")
+    precondition(
+      groups > 0 && inputChannels % groups == 0 && outputChannels % groups == 0,
+      "\(name): channels are multiples of the groups")
+    self.name = name
+    self.inputChannels = inputChannels
+    self.outputChannels = outputChannels
+    self.kernel = kernel
+    self.stride = stride
+    self.padding = padding
+    self.outputPadding = outputPadding
+    self.dilation = dilation
+    self.groups = groups
+    self.activation = activation
+    self.usesBias = usesBias
+    self.initialValue = initialValue
+  }
+
+  public func callAsFunction(_ x: Node, in graph: inout Graph) throws(GraphError) -> Node {
+    try graph.scope(name) { graph throws(GraphError) in
+      let shape: Shape = [inputChannels, outputChannels / groups, kernel.height, kernel.width]
+      // PyTorch counts the second axis as inputs here too.
+      let (fanIn, fanOut) = (shape[1] * kernel.area, shape[0] * kernel.area)
+      let weight = try graph.parameter(
+        "weight", shape, initialValue: initialValue.weight(fanIn: fanIn, fanOut: fanOut))
+      let bias =
+        usesBias
+        ? try graph.parameter("bias", [outputChannels], initialValue: initialValue.bias(fanIn: fanIn)) : nil
+      let y = try graph.transposedConvolution(
+        x, weight, bias: bias, stride: stride, padding: padding, outputPadding: outputPadding,
+        dilation: dilation, groups: groups)
+      return activation.map { graph.activation($0, y) } ?? y
+    }
+  }
+}
