@@ -44,7 +44,7 @@ import Layers
     let vectors = try Objective(
       BatchNormalization("norm", 4), loss: .crossEntropy, inputShape: [4], target: .classes(4))
     _ = try vectors.trainingPlan(batch: 2)
-    _ = try vectors.evaluationPlan(batch: 1)
+    _ = try vectors.evaluationPlan(batch: 1, target: .classes(4), isWeighted: false)
     _ = try vectors.predictionPlan(batch: 1)
     let error = #expect(throws: GraphError.self) { try vectors.trainingPlan(batch: 1) }
     #expect(error?.diagnosis.place == "norm")
