@@ -45,7 +45,8 @@ public struct ConfigurationPreset: Sendable, Equatable {
 
   public static let lenet = ConfigurationPreset(
     name: "lenet",
-    summary: "a convolutional network on the built-in digits (MNIST: --set data.name=idx --set data.path=FOLDER)",
+    summary:
+      "a convolutional network on the built-in digits (MNIST: --set data.name=idx --set data.path=FOLDER)",
     yaml: """
       # Two convolutions and two dense layers on digits: built in, or MNIST's with
       # --set data.name=idx --set data.path=FOLDER
