@@ -50,10 +50,10 @@ public struct TrainedModel {
         at: configuration.data.path ?? "data.name \(configuration.data.name.rawValue)",
         expected: "test samples", found: "none", remedy: "Try it on what it was trained on: --split train")
     }
-    let data = try source.samples(split, classes: form.target.classCount)
-      .normalized(by: description.normalization)
+    let samples = try source.samples(split, classes: form.target.classCount)
     let place = configuration.data.path ?? "the built-in data"
-    try check(data, place)
+    try check(samples, place)
+    let data = try samples.normalized(by: description.normalization)
     if case .input = objective.target { return data }
     guard data.target == form.target else {
       throw DatasetError(
