@@ -2,11 +2,13 @@ import Datasets
 
 /// One entry of `data.augment`: a random change of training images.
 public struct AugmentationConfiguration: Sendable, Equatable, ConfigurationSection {
+  /// What is done; each kind has fields of its own below.
   public enum Kind: String, Sendable, CaseIterable {
     case horizontalFlip, crop, affine, colorJitter, cutout, mixup
   }
 
   public var kind = Kind.horizontalFlip
+  /// Of a flip.
   public var probability = 0.5
   /// Pixels.
   public var padding = 4
@@ -17,11 +19,13 @@ public struct AugmentationConfiguration: Sendable, Equatable, ConfigurationSecti
   /// The smallest and the largest factor.
   public var minimumScale = 1.0
   public var maximumScale = 1.0
+  /// How far the factor of each lies from 1 at most.
   public var brightness = 0.0
   public var contrast = 0.0
   public var saturation = 0.0
   /// Pixels.
   public var size = 8
+  /// Of mixup's Beta(α, α): the larger, the more even the mixtures.
   public var alpha = 0.2
 
   public init() {}

@@ -3,6 +3,7 @@ import TensorCore
 
 /// One entry of `model.layers`: a type, and what that type wants to know. Shapes follow from what comes before.
 public struct LayerConfiguration: Sendable, Equatable, ConfigurationSection {
+  /// The types of layers, as in a configuration.
   public enum Kind: String, Sendable, CaseIterable {
     case dense, convolution, transposedConvolution, maxPooling, averagePooling, globalAveragePooling
     case batchNormalization, layerNormalization, rmsNormalization
@@ -15,31 +16,45 @@ public struct LayerConfiguration: Sendable, Equatable, ConfigurationSection {
   public var outputs: Int?
   /// Of a convolution.
   public var channels = 16
+  /// Height and width of a convolution's kernel.
   public var kernel = 3
+  /// Height and width of a pooling's window.
   public var window = 2
+  /// Of a convolution.
   public var stride = 1
+  /// Of a pooling; nil: that of the window.
   public var poolingStride: Int?
+  /// Pixels on each side, of convolutions and poolings.
   public var padding = 0
+  /// Pixels more at the end, of transposed convolutions.
   public var outputPadding = 0
   public var dilation = 1
   public var groups = 1
+  /// Of dense layers and convolutions.
   public var bias = true
   /// Of a dropout.
   public var rate = 0.5
   /// Dropout inside recurrent layers and transformer blocks.
   public var dropout = 0.0
+  /// Of one sample, for `reshape`.
   public var shape: [Int] = []
   /// Of an embedding; nil: that of the data's tokens.
   public var vocabulary: Int?
+  /// Of an embedding.
   public var width = 128
+  /// Of a recurrent layer's state.
   public var hidden = 128
+  /// Recurrent layers above one another.
   public var depth = 1
+  /// Of attention.
   public var heads = 4
+  /// Whether a step sees only itself and those before it.
   public var causal = false
+  /// Whether a second recurrent layer goes from the last step to the first.
   public var bidirectional = false
   /// What a recurrent layer gives on.
   public var result = RecurrentNetwork.Result.allSteps
-  /// Of a residual part.
+  /// Of a residual part: what is added to its input, or to what `shortcut` makes of that.
   public var layers: [LayerConfiguration] = []
   public var shortcut: [LayerConfiguration] = []
 

@@ -112,12 +112,4 @@ extension ModelConfiguration.Name {
     default: nil
     }
   }
-
-  /// Whether it reads tokens and predicts the next ones.
-  public var isLanguageModel: Bool {
-    switch self {
-    case .charRNN, .charLSTM, .charGRU, .gpt: true
-    default: false
-    }
-  }
 }
