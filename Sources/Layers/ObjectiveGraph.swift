@@ -68,7 +68,7 @@ struct ObjectiveGraph {
       throw GraphError(
         at: "model", expected: "\(classes) outputs, one a class of the data\(answers)",
         found: perSample > 1 ? "\(outputs) a sample" : "\(outputs)",
-        remedy: shape.dimensions.last == classes
+        remedy: shape.dimensions.last == classes && perSample == 1
           ? "Flatten before the last layer, or pool: it gives \(shape)."
           : "Make the last layer's width equal to the number of classes.")
     }

@@ -136,6 +136,11 @@ extension ModelFile.Description {
     normalization = try Self.value(metadata[Self.normalizationKey], .unit, file, Self.normalizationKey)
     classNames = try Self.value(metadata[Self.classesKey], [], file, Self.classesKey)
     form = try Self.value(metadata[Self.formKey], nil, file, Self.formKey)
+    guard form?.isPossible ?? true else {
+      throw CheckpointError(
+        at: "\(file.path), metadata \(Self.formKey)", expected: "the shape and the targets of samples",
+        found: "\(metadata[Self.formKey]?.prefix(80) ?? "")", remedy: "Use a file that Lockstep wrote.")
+    }
     tokenizer = metadata[Self.tokenizerKey]
     step = metadata[Self.stepKey].flatMap { Int($0) } ?? 0
   }

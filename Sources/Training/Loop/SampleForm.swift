@@ -21,6 +21,14 @@ public struct SampleForm: Sendable, Equatable, Codable {
       inputShape: data.plainTraining.inputShape, target: data.plainTraining.target, columns: data.columns)
   }
 
+  /// Whether samples can be like that; what is read from a file may say anything.
+  var isPossible: Bool {
+    let extents = 1...1 << 31
+    let size = inputShape.reduce(1) { extents ~= $0 && extents ~= $1 ? $0 * $1 : 0 }
+    return !inputShape.isEmpty && extents ~= size && extents ~= outputs
+      && extents ~= max(target.labelsPerSample, 1) && target.labelsPerSample >= 0
+  }
+
   var inputSize: Int { inputShape.reduce(1, *) }
 
   /// The numbers that a model gives for each answer: one a class, or the values.

@@ -33,6 +33,18 @@ public struct TrainedModel {
     tokenizer = try description.tokenizer.map {
       try SavedTokenizer.read($0, at: "\(model.file.path), its tokenizer")
     }
+    // A text is read by the tokenizer, and answered by the model.
+    guard tokenizer.map({ $0.vocabularySize == form.outputs }) ?? true else {
+      throw CheckpointError(
+        at: "\(model.file.path), its tokenizer", expected: "the \(form.outputs) tokens of the model",
+        found: "\(tokenizer?.vocabularySize ?? 0)", remedy: "Use a model file that Lockstep wrote.")
+    }
+    let names = description.classNames.count
+    guard names == 0 || names == form.target.classCount else {
+      throw CheckpointError(
+        at: "\(model.file.path), its classes", expected: "names of the model's \(form.outputs) classes",
+        found: "\(names)", remedy: "Use a model file that Lockstep wrote.")
+    }
     objective = try configuration.makeObjective(for: form)
     parameters = Arena(count: objective.layout.vectorCount)
     try model.read(objective.layout, into: parameters)
@@ -41,9 +53,12 @@ public struct TrainedModel {
   /// Samples of the configuration's data, normalized as in training.
   public func samples(_ split: Split) throws -> any Dataset {
     let source = DataSource(configuration)
+    let place = configuration.data.path ?? "the built-in data"
     if configuration.data.name.isText {
       let text = try source.text(tokenizer: tokenizer)
-      return split == .train ? text.training : text.validation
+      let windows = split == .train ? text.training : text.validation
+      try checkTargets(windows, place)
+      return windows
     }
     guard split == .train || source.hasTestSplit else {
       throw DatasetError(
@@ -51,17 +66,20 @@ public struct TrainedModel {
         expected: "test samples", found: "none", remedy: "Try it on what it was trained on: --split train")
     }
     let samples = try source.samples(split, classes: form.target.classCount)
-    let place = configuration.data.path ?? "the built-in data"
-    try check(samples, place)
-    let data = try samples.normalized(by: description.normalization)
-    if case .input = objective.target { return data }
+    try checkTargets(samples, place)
+    return try samples.normalized(by: description.normalization)
+  }
+
+  /// That samples are like those of the training, targets included.
+  private func checkTargets(_ data: any Dataset, _ place: String) throws(DatasetError) {
+    try check(data, place)
+    if case .input = objective.target { return }
     guard data.target == form.target else {
       throw DatasetError(
         at: place, expected: "samples with \(form.target.words), as those of the training",
         found: "samples with \(data.target.words)",
         remedy: "Give data like those of the training, or use the model that belongs to these.")
     }
-    return data
   }
 
   /// Whether its outputs are classes, each with its probability.
@@ -103,6 +121,8 @@ extension Target {
   /// A few words for a message.
   fileprivate var words: String {
     switch self {
+    case .classes(let count, perSample: let answers) where answers > 1:
+      "\(answers) answers of \(count) classes each"
     case .classes(let count, _), .probabilities(let count): "one of \(count) classes"
     case .values(let count): count == 1 ? "one value each" : "\(count) values each"
     case .input: "nothing but themselves"
