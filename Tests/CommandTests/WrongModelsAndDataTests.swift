@@ -177,11 +177,48 @@ import Testing
         ["evaluate", "drawn"] + settings("data={name: idx, path: letters, classes: 26}"),
         ["one of 10 classes", "one of 26 classes"]
       ),
+      (["evaluate", "gpt"] + settings("data.context=32"), ["words.txt", "samples of 8 values", "32"]),
+      (["evaluate", "gpt"] + settings("data.context=4"), ["words.txt", "samples of 8 values", "4"]),
       (["inspect", "nothing.yaml"], ["nothing.yaml"]),
       (["inspect", "mnist"], ["data.path"]),
       (["inspect", "digits"] + settings("model={name: gpt}", "data.samples=10"), ["model.name gpt"]),
     ] {
       try refuse(arguments, in: place, saying: says)
     }
+  }
+
+  /// Metadata that anybody can write must not lead to memory that is not there.
+  @Test func aModelFileThatContradictsItselfIsRefused() throws {
+    let place = try Self.place()
+    for (name, values) in [
+      ("drawn", [Self.digits]),
+      ("gpt", ["data={name: text, path: words.txt, context: 8}", "model={name: gpt, width: 8}"]),
+    ] { #expect(try place.lockstep(tinyRun(name, values)).exitCode == 0) }
+    try place.write(idx([1, 28, 28], [UInt8](repeating: 1, count: 784)), to: "ones")
+
+    func change(_ run: String, _ old: String, _ new: String) throws {
+      let file = try Data(contentsOf: URL(fileURLWithPath: place.file("\(run)/model.safetensors")))
+      let length = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+      var header = String(decoding: file[8..<8 + length], as: UTF8.self)
+      #expect(header.contains(old), "\(header.prefix(2000))")
+      header = header.replacingOccurrences(of: old, with: new)
+      while header.utf8.count % 8 != 0 { header += " " }
+      let count = (0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) }
+      try place.write(count + Array(header.utf8) + file[(8 + length)...], to: "changed.safetensors")
+    }
+    let shape = "inputShape\\\":[1,28,28]"
+    for (new, says) in [
+      ("[]", "lockstep.samples"), ("[-1,28,28]", "lockstep.samples"), ("[9000000000]", "lockstep.samples"),
+      ("[2,28,28]", "0.weight"),
+    ] {
+      try change("drawn", shape, "inputShape\\\":\(new)")
+      try refuse(["predict", "changed.safetensors", "ones"], in: place, saying: [says])
+      try refuse(["evaluate", "changed.safetensors"], in: place, saying: [says])
+    }
+    try change("drawn", "[\\\"0\\\",", "[")
+    try refuse(["predict", "changed.safetensors", "ones"], in: place, saying: ["its classes", "found 9"])
+    try refuse(["evaluate", "changed.safetensors"], in: place, saying: ["its classes", "found 9"])
+    try change("gpt", "xyz", "xyz{}")
+    try refuse(["generate", "changed.safetensors"], in: place, saying: ["its tokenizer"])
   }
 }
