@@ -60,7 +60,7 @@ struct InspectCommand: ParsableCommand {
     let form = SampleForm(try RunData(configuration))
     let objective = try Objective(
       configuration.makeModel(for: form), loss: configuration.loss, inputShape: Shape(form.inputShape),
-      target: configuration.target(of: form))
+      target: configuration.reconstruction(of: form) ?? form.target)
     print(try LayerTableText(objective.layerTable(), inputShape: form.inputShape).text)
   }
 

@@ -24,7 +24,7 @@ private let isLong = environment["LOCKSTEP_LEARNING"] == "1"
   @Test func aConvolutionalNetworkLearnsTheBuiltInDigits() throws {
     let place = try Workplace()
     try train(
-      ["lenet"] + settings("data.samples=4000", "data.testSamples=1000", "epochs=2"), ranks: 2, as: "run",
+      ["lenet"] + settings("data.samples=8000", "data.testSamples=1000", "epochs=2"), ranks: 2, as: "run",
       in: place)
     #expect(try #require(last(.test, of: "run", in: place).accuracy) > 0.93)
   }

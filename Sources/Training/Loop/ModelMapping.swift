@@ -2,15 +2,15 @@ import Layers
 import TensorCore
 
 extension RunConfiguration {
-  /// What the model learns to answer: what the data say, but for a model that gives back its input.
-  package func target(of form: SampleForm) -> Target {
+  /// What a model that gives back its input learns to answer; nil for all others, which learn what the data say.
+  package func reconstruction(of form: SampleForm) -> Target? {
     let reconstructs =
       switch model.name {
       case .autoencoder, .convolutionalAutoencoder: true
       case .layers: model.reconstructs
       default: false
       }
-    return reconstructs ? .input(form.inputSize) : form.target
+    return reconstructs ? .input(form.inputSize) : nil
   }
 
   /// The model for samples of this form. Throws where the model cannot be had for such samples.

@@ -35,7 +35,7 @@ public struct TrainedModel {
     }
     objective = try Objective(
       configuration.makeModel(for: form), loss: configuration.loss, inputShape: Shape(form.inputShape),
-      target: configuration.target(of: form))
+      target: configuration.reconstruction(of: form) ?? form.target)
     parameters = Arena(count: objective.layout.vectorCount)
     try model.read(objective.layout, into: parameters)
   }

@@ -113,7 +113,7 @@ public final class TrainingRun {
       optimizer: resolved.makeOptimizer(
         stepsInRun: lastStep, stepsPerEpoch: sampler.batchesPerEpoch),
       data: data.training, batch: resolved.samplesPerStep, shards: shards.count,
-      target: resolved.target(of: form), seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
+      target: resolved.reconstruction(of: form), seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
       lastBatch: resolved.lastBatch, averaging: resolved.averagingStrategy,
       evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
       threads: resolved.threads, over: communicator)
