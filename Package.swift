@@ -75,6 +75,6 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "ImageWriter", "AllocationCounter"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "AllocationCounter"]),
-    .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "lockstep"]),
+    .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "ImageWriter", "lockstep"]),
   ]
 )

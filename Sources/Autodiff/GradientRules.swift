@@ -88,7 +88,8 @@ extension Graph {
       return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics: return operands.map { _ in nil }
+    case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics:
+      return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
       .valueLossGradient,
       .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,

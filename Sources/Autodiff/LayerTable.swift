@@ -33,11 +33,17 @@ public struct LayerTable: Sendable {
       }
       if record.operation.isLeaf { continue }
       let row = place(record.layer)
-      rows[row].outputShape = Array(record.shape.dimensions.dropFirst())
+      rows[row].outputShape = Self.ofOneSample(record.shape.dimensions, batch)
       rows[row].floatingPointOperations += graph.floatingPointOperations(of: Node(index)) / batch
       if case .view = record.operation { continue }
       rows[row].activationBytes += MemoryLayout<Float>.stride * record.shape.count / batch
     }
+  }
+
+  /// Rows of all samples behind one another become those of one sample.
+  private static func ofOneSample(_ shape: [Int], _ batch: Int) -> [Int] {
+    guard let rows = shape.first, rows > batch, rows % batch == 0 else { return Array(shape.dropFirst()) }
+    return [rows / batch] + shape.dropFirst()
   }
 
   public var parameterCount: Int { rows.reduce(0) { $0 + $1.parameterCount } }

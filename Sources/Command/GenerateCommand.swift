@@ -38,7 +38,6 @@ struct GenerateCommand: ParsableCommand {
       let generator = try TextGenerator(TrainedModel(at: model))
       let sampler = try TokenSampler(temperature: temperature, topK: topK, seed: seed)
       let output = FileHandle.standardOutput
-      output.write(Data(prompt.utf8))
       try generator.generate(prompt: prompt, tokens: length, sampler: sampler) { output.write(Data($0)) }
       output.write(Data("\n".utf8))
       return Ending.done

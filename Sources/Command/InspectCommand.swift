@@ -5,7 +5,8 @@ import Lockstep
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Shows what a run, a checkpoint or a safetensors file holds, or what a configuration's model is.",
+    abstract:
+      "Shows what a run, a checkpoint or a safetensors file holds, or what a configuration's model is.",
     discussion: """
       Of a configuration: each layer with its output's shape, its parameters, the multiplications and additions \
       of one sample's forward pass, and the memory of its results.
@@ -58,10 +59,8 @@ struct InspectCommand: ParsableCommand {
   private func showLayers() throws {
     let configuration = try RunConfiguration.load(path, overrides: overrides)
     let form = SampleForm(try RunData(configuration))
-    let objective = try Objective(
-      configuration.makeModel(for: form), loss: configuration.loss, inputShape: Shape(form.inputShape),
-      target: configuration.reconstruction(of: form) ?? form.target)
-    print(try LayerTableText(objective.layerTable(), inputShape: form.inputShape).text)
+    let table = try configuration.makeObjective(for: form).layerTable()
+    print(LayerTableText(table, inputShape: form.inputShape).text)
   }
 
   /// Of a run's folder: each checkpoint, and whether it is whole.

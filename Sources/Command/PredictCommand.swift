@@ -33,7 +33,7 @@ struct PredictCommand: ParsableCommand {
       for start in stride(from: 0, to: count, by: 1000) {
         let part = Array(start..<min(start + 1000, count))
         for (sample, output) in zip(part, try evaluator.predict(data, samples: part)) {
-          if classes.count == output.count {
+          if trained.predictsClasses {
             let best = output.withUnsafeBufferPointer(Evaluator.largest)
             print("\(names[sample])\t\(classes[best])\t\(String(format: "%.4f", output[best]))")
           } else {

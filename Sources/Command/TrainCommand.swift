@@ -51,7 +51,7 @@ struct TrainCommand: ParsableCommand {
             at: "--print-config", expected: ConfigurationPreset.all.map(\.name).joined(separator: " or "),
             found: printConfig, remedy: "Name one of these presets.")
         }
-        print(preset.yaml, terminator: preset.yaml.hasSuffix("\n") ? "" : "\n")
+        print(preset.yaml, terminator: "")
         return Ending.done
       }
     }

@@ -68,7 +68,9 @@ struct ObjectiveGraph {
       throw GraphError(
         at: "model", expected: "\(classes) outputs, one a class of the data\(answers)",
         found: perSample > 1 ? "\(outputs) a sample" : "\(outputs)",
-        remedy: "Make the last layer's width equal to the number of classes.")
+        remedy: shape.dimensions.last == classes
+          ? "Flatten before the last layer, or pool: it gives \(shape)."
+          : "Make the last layer's width equal to the number of classes.")
     }
     return shape.rank == 2 && shape[1] == classes
       ? output : try graph.reshape(output, [batch * perSample, classes])

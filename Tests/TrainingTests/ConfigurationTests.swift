@@ -204,7 +204,7 @@ private let minimal = "data: {name: digits}\n"
     Mistake("data: {name: digits}\nvalidation: {fraction: 1}", line: 2, "below 1"),
     // Unknown names, and the nearest.
     Mistake("data: {name: digits}\noptimizer: {name: adamw}", line: 2, "Did you mean adamW?"),
-    Mistake("data: {name: mnist}", line: 1, "digits, idx"),
+    Mistake("data: {name: mnist}", line: 1, "one of digits, shapes"),
     Mistake("data: {name: digits}\nloss: cross_entropy", line: 2, "Did you mean crossEntropy?"),
     // Keys that do not apply.
     Mistake(
@@ -262,7 +262,7 @@ private let minimal = "data: {name: digits}\n"
 
   @Test func `what is missing altogether is missing in the file`() throws {
     #expect(try failure("").diagnosis.place == "run.yaml")
-    #expect(try failure("batch: 3").description.contains("data.name: digits or idx"))
+    #expect(try failure("batch: 3").description.contains("data.name: digits or shapes or"))
     let error = try failure(minimal + "schedule: {name: step}")
     #expect(error.description.contains("--set schedule.everySteps=1000"))
   }

@@ -47,7 +47,7 @@ public struct CSVColumns: Sendable, Equatable {
       throw DatasetError(
         at: path, expected: "either a label column or value columns to learn",
         found: label == nil ? "neither" : "both",
-        remedy: "Name one: --set data.label=NAME or --set data.values=[NAME]. The columns are "
+        remedy: "Name one: --set data.label=NAME or --set data.values=NAME. The columns are "
           + Self.list(names) + ".")
     }
     var places = Places()

@@ -113,7 +113,8 @@ public enum NPYFiles {
         throw DatasetError(
           at: array.path, expected: "whole numbers from 0 to \((classes ?? 1 << 24) - 1) as labels",
           found: "\(number.map(String.init) ?? "another number") as the label of sample \(index)",
-          remedy: "Correct the label" + (classes == nil ? "." : ", or the number of classes."))
+          remedy: classes == nil
+            ? "Correct the label." : "Correct the label, or give its class samples to train on.")
       }
       labels.append(number)
     }
@@ -126,7 +127,7 @@ public enum NPYFiles {
           at: array.path, expected: "labels from 0 on, at least two classes and samples for each",
           found: missing.map { "labels up to \(names.count - 1), but no sample of class \($0)" }
             ?? "one class",
-          remedy: "Number the classes from 0 without gaps, or say how many there are: --set data.classes=N.")
+          remedy: "Number the classes from 0 without gaps.")
       }
     }
     return (labels, names)

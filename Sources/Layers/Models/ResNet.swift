@@ -64,8 +64,10 @@ public struct ResNet: Layer {
     stride: Int, in graph: inout Graph
   ) throws(GraphError) -> Node {
     let convolved = try Convolution2D(
-      convolution, inputs, outputs, kernel: Size2D(height: kernel, width: kernel), stride: Size2D(height: stride, width: stride),
-      padding: Size2D(height: kernel / 2, width: kernel / 2), usesBias: false, initialValue: initialValue)(x, in: &graph)
+      convolution, inputs, outputs, kernel: Size2D(height: kernel, width: kernel),
+      stride: Size2D(height: stride, width: stride),
+      padding: Size2D(height: kernel / 2, width: kernel / 2), usesBias: false, initialValue: initialValue)(
+        x, in: &graph)
     return try BatchNormalization(normalization, outputs)(convolved, in: &graph)
   }
 }

@@ -45,7 +45,8 @@ public struct ConfigurationPreset: Sendable, Equatable {
 
   public static let lenet = ConfigurationPreset(
     name: "lenet",
-    summary: "a convolutional network on the built-in digits (MNIST: --set data.name=idx --set data.path=FOLDER)",
+    summary:
+      "a convolutional network on the built-in digits (MNIST: --set data.name=idx --set data.path=FOLDER)",
     yaml: """
       # Two convolutions and two dense layers on digits: built in, or MNIST's with
       # --set data.name=idx --set data.path=FOLDER
@@ -61,6 +62,7 @@ public struct ConfigurationPreset: Sendable, Equatable {
       shards: 4                # parts of a batch; the same number gives the same bits on any ranks
       epochs: 3
       seed: 0
+
       """)
 
   public static let resnet20 = ConfigurationPreset(
@@ -90,6 +92,7 @@ public struct ConfigurationPreset: Sendable, Equatable {
       lastBatch: drop
       epochs: 3
       seed: 0
+
       """)
 
   public static let lstm = ConfigurationPreset(
@@ -120,6 +123,7 @@ public struct ConfigurationPreset: Sendable, Equatable {
       shards: 2
       steps: 1000
       seed: 0
+
       """)
 
   public static let gpt = ConfigurationPreset(
@@ -152,13 +156,14 @@ public struct ConfigurationPreset: Sendable, Equatable {
       shards: 4
       steps: 2000
       seed: 0
+
       """)
 
   public static let autoencoder = ConfigurationPreset(
     name: "autoencoder",
     summary: "digits through a code of 32 numbers and back",
     yaml: """
-      # Dense layers that narrow to a code and give back their input: digits that the program draws itself.
+      # Dense layers that narrow to a code and give back their input, on digits that the program draws.
       model:
         name: autoencoder
         hidden: [128, 32]      # of the encoder; the decoder has them in reverse
@@ -172,6 +177,7 @@ public struct ConfigurationPreset: Sendable, Equatable {
       shards: 8
       epochs: 5
       seed: 0
+
       """)
 
   private static let smallNetwork = """

@@ -239,7 +239,8 @@ final class ConfigurationReader {
       throw ConfigurationError(
         at: entry.place, expected: "no \(name(key)) here, which belongs to \(reason)",
         found: "\(key): \(entry.value.summary)",
-        remedy: "Remove the key, or take it back with: --set \(name(key))=null")
+        remedy: "Remove the key, or take it back with: --set \(name(key))=null"
+          + (asked.contains("name") ? ", or give the whole section anew: --set \(path)={name: …}" : ""))
     }
   }
 

@@ -196,7 +196,11 @@ public struct TextConfiguration: Sendable, Equatable {
     if isBuiltIn { try reader.integer("characters", &characters, in: 1000...1 << 30) }
     try reader.choice("tokens", &tokens)
     try reader.text("tokenizer", &tokenizer, affectsWeights: false)
-    try reader.integer("vocabulary", &vocabulary, in: 256...1 << 20)
+    if tokens == .bpe {
+      try reader.integer("vocabulary", &vocabulary, in: 256...1 << 20)
+    } else {
+      try reader.exclude(["vocabulary"], belongingTo: "data.tokens bpe")
+    }
     try reader.integer("context", &context, in: 1...1 << 20)
     try reader.integer("stride", &stride, in: 1...1 << 30)
     try reader.number("fraction", &fraction, .belowOne)

@@ -81,6 +81,10 @@ public struct LayerConfiguration: Sendable, Equatable, ConfigurationSection {
     case .dropout: try reader.number("rate", &rate, .belowOne)
     case .reshape:
       try reader.integers("shape", &shape, in: extents, count: 1...6)
+      let size = shape.reduce(1) { min($0, 1 << 40) * $1 }
+      try reader.require(
+        size <= 1 << 40, at: "shape", expected: "the extents of a sample, \(1 << 40) values at most",
+        found: "\(shape.map(String.init).joined(separator: "×"))", remedy: "Make the extents smaller.")
     case .embedding:
       try reader.integer("vocabulary", &vocabulary, in: extents)
       try reader.integer("width", &width, in: extents)
@@ -100,6 +104,16 @@ public struct LayerConfiguration: Sendable, Equatable, ConfigurationSection {
     case .globalAveragePooling, .batchNormalization, .layerNormalization, .rmsNormalization, .sigmoid, .tanh,
       .relu, .leakyReLU, .gelu, .geluTanh, .silu, .flatten:
       break
+    }
+  }
+
+  /// Whether what it gives for a step depends on later steps.
+  var looksAhead: Bool {
+    switch kind {
+    case .rnn, .lstm, .gru: bidirectional
+    case .attention, .transformer: !causal
+    case .residual: (layers + shortcut).contains(where: \.looksAhead)
+    default: false
     }
   }
 

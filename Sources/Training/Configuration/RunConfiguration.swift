@@ -44,8 +44,16 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
     try reader.section("model", &model)
     try reader.section("data", &data)
     try reader.choice("loss", &loss.kind)
-    try reader.number("labelSmoothing", &loss.labelSmoothing, .belowOne)
-    try reader.number("huberDelta", &loss.delta, .positive)
+    if loss.kind == .crossEntropy {
+      try reader.number("labelSmoothing", &loss.labelSmoothing, .belowOne)
+    } else {
+      try reader.exclude(["labelSmoothing"], belongingTo: "loss crossEntropy")
+    }
+    if loss.kind == .huber {
+      try reader.number("huberDelta", &loss.delta, .positive)
+    } else {
+      try reader.exclude(["huberDelta"], belongingTo: "loss huber")
+    }
     try reader.section("optimizer", &optimizer)
     try reader.section("schedule", &schedule)
     try reader.require(
@@ -70,6 +78,10 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
     var watched = WatchedValidation(validation: validation, steersTraining: schedule.name == .plateau)
     try reader.section("validation", &watched)
     validation = watched.validation
+    try reader.require(
+      validation.fraction == 0 || !data.name.isText, at: "validation.fraction",
+      expected: "nothing here for text, of which data.fraction holds out the end",
+      found: "\(validation.fraction)", remedy: "Set data.fraction in its place.")
     try reader.section("checkpoint", &checkpoint)
     try reader.section("metrics", &metrics)
   }

@@ -28,7 +28,9 @@ struct DataSource {
   }
 
   /// Images or a table; texts are had by `text`.
-  func samples(_ split: Split) throws(DatasetError) -> any NormalizableDataset {
+  ///
+  /// - Parameter classes: of the training samples, where they are known: not every split has all.
+  func samples(_ split: Split, classes: Int? = nil) throws(DatasetError) -> any NormalizableDataset {
     let threads = configuration.threads
     let count = split == .train ? data.samples : data.testSamples
     switch data.name {
@@ -40,7 +42,7 @@ struct DataSource {
     case .cifar10: return try CIFAR.load(.cifar10, at: path, split: split)
     case .cifar100: return try CIFAR.load(.cifar100, at: path, split: split)
     case .images: return try ImageFolder.load(at: path, split: split, form: imageForm, threads: threads)
-    case .npy: return try NPYFiles.load(at: path, split: split)
+    case .npy: return try NPYFiles.load(at: path, split: split, classes: classes)
     case .csv:
       let training = try CSVTable.load(at: path, columns: data.table.columns)
       guard split == .test else { return training.data }

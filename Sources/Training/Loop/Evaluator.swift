@@ -70,7 +70,7 @@ public final class Evaluator {
       : Shards(shardCount).ranges(ofRanks: communicator.size)
     // Only of single answers is it told which was taken for which.
     let classes =
-      if case .classes(let count, perSample: 1) = objective.target, wantsConfusion { count } else { 0 }
+      if case .classes(let count, perSample: 1) = target(of: data), wantsConfusion { count } else { 0 }
     // The loss of each shard, then how many were correct.
     let sums = Arena<Double>(count: 2 * shardCount)
     var confusion = ConfusionMatrix(classes: max(classes, 1))
@@ -127,9 +127,13 @@ public final class Evaluator {
     return best
   }
 
+  /// What is to be answered: what the data say, but for a model that gives back its input.
+  private func target(of data: any Dataset) -> Target {
+    if case .input = objective.target { objective.target } else { data.target }
+  }
+
   private func run(_ data: any Dataset, _ samples: [Int], forward: Bool) throws(GraphError) -> Pass {
-    // A model that gives back its input does so whatever else the data say.
-    let target: Target = if case .input = objective.target { objective.target } else { data.target }
+    let target = target(of: data)
     let key = PassKind(
       count: samples.count, target: forward ? nil : target, isWeighted: data.isWeighted)
     let pass: Pass

@@ -47,7 +47,9 @@ public struct RunData: Sendable {
       : try AugmentedDataset(
         plain, configuration.data.augment.map(\.augmentation), seed: UInt64(configuration.seed))
     heldOut = parts.map { Subset(of: normalized, indices: $0.validation.indices) }
-    test = source.hasTestSplit ? try source.samples(.test).normalized(by: normalization) : nil
+    test =
+      source.hasTestSplit
+      ? try source.samples(.test, classes: samples.target.classCount).normalized(by: normalization) : nil
     (tokenizer, entropyRate, self.columns) = (nil, nil, columns)
   }
 

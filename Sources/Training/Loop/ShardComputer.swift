@@ -15,12 +15,15 @@ final class ShardComputer {
   /// - Parameter sizes: the numbers of samples that shards can have; each has a plan of its own.
   init(
     _ objective: Objective, parameters: Arena<Float>, sizes: Set<Int>, seed: UInt64
-  ) throws(GraphError) {
+  ) throws {
     var plans: [Int: Plan] = [:]
     for size in sizes where size > 0 { plans[size] = try objective.trainingPlan(batch: size) }
     self.plans = plans
     self.parameters = parameters
     self.seed = seed
+    try Trainer.requireMemory(
+      plans.values.map(\.activationCount).max() ?? 0, at: "shards",
+      "for the results of a shard of \(sizes.max() ?? 0) samples")
     activations = Arena(count: plans.values.map(\.activationCount).max() ?? 0)
     riderOffset = objective.layout.riders.lowerBound
   }

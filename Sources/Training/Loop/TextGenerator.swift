@@ -22,6 +22,12 @@ public final class TextGenerator {
         found: "one that was trained on \(model.configuration.data.name.rawValue)",
         remedy: "Train a language model first: lockstep train gpt")
     }
+    if model.configuration.model.layers.contains(where: \.looksAhead) {
+      throw TrainingError(
+        at: "model.layers", expected: "a model whose steps see what is before them only, to write with",
+        found: "one that looks ahead: bidirectional, or attention that is not causal",
+        remedy: "Train it with causal: true, and without bidirectional: true.")
+    }
     self.tokenizer = tokenizer
     self.context = context
     parameters = model.parameters
@@ -31,14 +37,17 @@ public final class TextGenerator {
     results = Arena(count: plan.resultCount)
   }
 
-  /// Goes on with `prompt` for so many tokens; `receive` gets the bytes of each as it is chosen.
+  /// Goes on with `prompt` for so many tokens; `receive` gets the bytes of the prompt, then those of each token as
+  /// it is chosen.
   ///
   /// The model sees the last tokens only, as many as its context. Throws where the prompt has characters that the
   /// vocabulary lacks.
   public func generate(
     prompt: String, tokens count: Int, sampler: TokenSampler, receive: ([UInt8]) -> Void
   ) throws {
-    var tokens = try tokenizer.encode(prompt)
+    let bytes = Array(prompt.utf8)
+    var tokens = try tokenizer.encode(bytes, at: "the prompt")
+    receive(bytes)
     // Something must stand first.
     if tokens.isEmpty { tokens = [(try? tokenizer.encode("\n"))?.first ?? 0] }
     for position in 0..<count {

@@ -33,9 +33,7 @@ public struct TrainedModel {
     tokenizer = try description.tokenizer.map {
       try SavedTokenizer.read($0, at: "\(model.file.path), its tokenizer")
     }
-    objective = try Objective(
-      configuration.makeModel(for: form), loss: configuration.loss, inputShape: Shape(form.inputShape),
-      target: configuration.reconstruction(of: form) ?? form.target)
+    objective = try configuration.makeObjective(for: form)
     parameters = Arena(count: objective.layout.vectorCount)
     try model.read(objective.layout, into: parameters)
   }
@@ -52,14 +50,31 @@ public struct TrainedModel {
         at: configuration.data.path ?? "data.name \(configuration.data.name.rawValue)",
         expected: "test samples", found: "none", remedy: "Try it on what it was trained on: --split train")
     }
-    let data = try source.samples(split).normalized(by: description.normalization)
-    try check(data, configuration.data.path ?? "the built-in data")
+    let samples = try source.samples(split, classes: form.target.classCount)
+    let place = configuration.data.path ?? "the built-in data"
+    try check(samples, place)
+    let data = try samples.normalized(by: description.normalization)
+    if case .input = objective.target { return data }
+    guard data.target == form.target else {
+      throw DatasetError(
+        at: place, expected: "samples with \(form.target.words), as those of the training",
+        found: "samples with \(data.target.words)",
+        remedy: "Give data like those of the training, or use the model that belongs to these.")
+    }
     return data
   }
+
+  /// Whether its outputs are classes, each with its probability.
+  public var predictsClasses: Bool { objective.target.classCount != nil && !description.classNames.isEmpty }
 
   /// Samples to predict for, normalized as in training, and what to call each: the images of an IDX file, an image
   /// file, all images of a folder, or the rows of a table.
   public func predictionSamples(at path: String) throws -> (data: any Dataset, names: [String]) {
+    guard !configuration.data.name.isText else {
+      throw TrainingError(
+        at: "model.name \(configuration.model.name.rawValue)", expected: "a model of images or tables",
+        found: "one that was trained on text", remedy: "Have it write: lockstep generate PATH")
+    }
     let input = PredictionInput(
       form: form, configuration: configuration, normalization: description.normalization,
       classNames: description.classNames)
@@ -81,5 +96,16 @@ public struct TrainedModel {
     Evaluator(
       objective, parameters: parameters, communicator: communicator,
       shardLength: configuration.validation.shard)
+  }
+}
+
+extension Target {
+  /// A few words for a message.
+  fileprivate var words: String {
+    switch self {
+    case .classes(let count, _), .probabilities(let count): "one of \(count) classes"
+    case .values(let count): count == 1 ? "one value each" : "\(count) values each"
+    case .input: "nothing but themselves"
+    }
   }
 }

@@ -106,6 +106,8 @@ public final class Trainer {
         found: "a pattern that matches none of the \(layout.entries.count)",
         remedy: "Correct the pattern, in which * stands for any characters, or take the group out.")
     }
+    // Parameters, gradients, and what the others' gradients arrive in.
+    try Self.requireMemory(3 * layout.vectorCount, at: "model", "for \(layout.parameterCount) parameters")
     parameters = Arena(count: layout.vectorCount)
     objective.fillInitialValues(parameters, seed: seed)
 
@@ -123,6 +125,19 @@ public final class Trainer {
     let cut = self.shards
     let shardSizes = sizes.flatMap { cut.ranges(ofBatch: $0).map(\.count) }
     computer = try ShardComputer(objective, parameters: parameters, sizes: Set(shardSizes), seed: seed)
+  }
+
+  /// Refuses what would have the system end the process, or the process itself.
+  static func requireMemory(
+    _ floats: Int, at place: String, _ purpose: String
+  ) throws(TrainingError) {
+    let (bytes, overflows) = floats.multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
+    let memory = ProcessInfo.processInfo.physicalMemory
+    guard overflows || bytes > memory else { return }
+    throw TrainingError(
+      at: place, expected: "at most this machine's memory, \(NumberText.bytes(Double(memory))), \(purpose)",
+      found: NumberText.bytes(Double(floats) * 4),
+      remedy: "Make the model smaller, or the shards: a smaller batch, or more shards.")
   }
 
   /// The shards of a step, checked against the batch and the ranks.

@@ -1,3 +1,4 @@
+import Autodiff
 import Averaging
 import Checkpoints
 import Datasets
@@ -108,16 +109,21 @@ public final class TrainingRun {
     var resolved = configuration
     resolved.resolve(stepsInRun: lastStep, shards: shards.count)
     let form = SampleForm(data)
-    let trainer = try Trainer(
-      resolved.makeModel(for: form), loss: resolved.loss,
-      optimizer: resolved.makeOptimizer(
-        stepsInRun: lastStep, stepsPerEpoch: sampler.batchesPerEpoch),
-      data: data.training, batch: resolved.samplesPerStep, shards: shards.count,
-      target: resolved.reconstruction(of: form), seed: UInt64(resolved.seed), isShuffled: resolved.shuffle,
-      lastBatch: resolved.lastBatch, averaging: resolved.averagingStrategy,
-      evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
-      threads: resolved.threads, over: communicator)
-    return (resolved, data, trainer, lastStep)
+    try resolved.requireWarmup(stepsPerEpoch: sampler.batchesPerEpoch)
+    do {
+      let trainer = try Trainer(
+        resolved.makeModel(for: form), loss: resolved.loss,
+        optimizer: resolved.makeOptimizer(
+          stepsInRun: lastStep, stepsPerEpoch: sampler.batchesPerEpoch),
+        data: data.training, batch: resolved.samplesPerStep, shards: shards.count,
+        target: resolved.trainingTarget(of: data), seed: UInt64(resolved.seed),
+        isShuffled: resolved.shuffle, lastBatch: resolved.lastBatch, averaging: resolved.averagingStrategy,
+        evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
+        threads: resolved.threads, over: communicator)
+      return (resolved, data, trainer, lastStep)
+    } catch let error as GraphError {
+      throw resolved.named(error)
+    }
   }
 
   /// Rank 0 has read `state`; everybody goes on from it.

@@ -108,7 +108,7 @@ extension TrainingRun {
 
   private var modelDescription: ModelFile.Description {
     ModelFile.Description(
-      configuration: configuration, normalization: data.normalization, 
+      configuration: configuration, normalization: data.normalization,
       classNames: data.tokenizer == nil ? data.training.classNames : [], step: trainer.step,
       form: SampleForm(data), tokenizer: data.tokenizer?.serialized)
   }

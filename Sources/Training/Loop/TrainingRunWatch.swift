@@ -35,9 +35,20 @@ extension RunConfiguration {
         at: wants, expected: "samples to validate on", found: "none",
         remedy: "Hold some out, for example: --set validation.fraction=0.1")
     }
-    guard earlyStopping.on == .accuracy, case .values = data.training.target else { return }
+    guard earlyStopping.on == .accuracy, trainingTarget(of: data).answersPerSample == 0 else { return }
     throw TrainingError(
       at: "earlyStopping.on", expected: "loss, where values are predicted and not classes", found: "accuracy",
       remedy: "Watch the loss: --set earlyStopping.on=loss")
+  }
+
+  /// Refuses a warm-up that leaves nothing of a schedule which has an end.
+  func requireWarmup(stepsPerEpoch: Int) throws(TrainingError) {
+    guard let total = schedule.totalSteps else { return }
+    let steps = schedule.warmupEpochs.map { $0 * stepsPerEpoch } ?? schedule.warmupSteps
+    guard steps >= total else { return }
+    throw TrainingError(
+      at: schedule.warmupEpochs == nil ? "schedule.warmupSteps" : "schedule.warmupEpochs",
+      expected: "a warm-up shorter than the schedule's \(total) steps", found: "\(steps) steps",
+      remedy: "Shorten the warm-up, or make the run longer.")
   }
 }

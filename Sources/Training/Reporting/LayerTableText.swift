@@ -11,8 +11,11 @@ public struct LayerTableText {
     var lines = [["layer", "output", "parameters", "operations", "memory"]]
     lines.append(["input", shape(inputShape), "", "", ""])
     for row in table.rows {
+      // A part that only holds parameters, for others to use, gives nothing itself.
+      let isUsed = row.floatingPointOperations > 0 || row.activationBytes > 0 || !row.outputShape.isEmpty
       lines.append([
-        row.layer, shape(row.outputShape), row.parameterCount == 0 ? "" : "\(row.parameterCount)",
+        row.layer, isUsed ? shape(row.outputShape) : "",
+        row.parameterCount == 0 ? "" : "\(row.parameterCount)",
         row.floatingPointOperations == 0 ? "" : NumberText.count(row.floatingPointOperations),
         NumberText.bytes(Double(row.activationBytes)),
       ])
