@@ -64,12 +64,15 @@ public struct Objective: Sendable {
   /// Forward and loss; the riders hold the sums, the results [batch, outputs], before any softmax.
   ///
   /// - Parameters:
-  ///   - target: of the data that it is tried on, which may be given in another form than those of the training.
-  ///   - isWeighted: whether those data say how much each sample counts.
-  package func evaluationPlan(batch: Int, target: Target, isWeighted: Bool) throws(GraphError) -> Plan {
+  ///   - target: of the data that it is tried on, which may be given in another form than those of the training;
+  ///     nil: in the same.
+  ///   - isWeighted: whether those data say how much each sample counts; nil: as those of the training.
+  package func evaluationPlan(
+    batch: Int, target: Target? = nil, isWeighted: Bool? = nil
+  ) throws(GraphError) -> Plan {
     var draft = ObjectiveGraph(inputShape, batch: batch, isTraining: false)
     try draft.write(model)
-    try draft.write(loss, target, isWeighted: isWeighted)
+    try draft.write(loss, target ?? self.target, isWeighted: isWeighted ?? self.isWeighted)
     return Plan.forward(
       draft.graph, batch: batch,
       outputs: [.rider(.loss, draft.loss), .result(draft.output, offset: 0)] + draft.correct, layout: layout)
