@@ -178,10 +178,14 @@ package struct Drift: Decodable, Sendable {
   package let loss: Double
   /// Largest absolute difference of a parameter after the last step.
   package let parameters: Double
-  /// The first of these up to each step, and the largest relative difference of a parameter's norm; only in
-  /// workloads.json.
+  // What follows is in workloads.json only.
+  /// `loss` up to each step.
   package let losses: [Double]?
+  /// Largest relative difference of a tensor's norm, after the last step and after the early ones.
   package let norms: Double?
+  package let earlyNorms: Double?
+  /// Largest relative difference of a running statistic then, statistics below 0.1 taken as 0.1.
+  package let earlyStatistics: Double?
 }
 
 // MARK: - optimizers.json

@@ -119,7 +119,8 @@ struct FormulaData: Dataset {
   }
 
   func fill(
-    _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>, targets: TargetMemory
+    _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>,
+    targets: TargetMemory
   ) {
     let (size, answers) = (inputSize, target.labelsPerSample)
     for (row, sample) in samples.enumerated() {

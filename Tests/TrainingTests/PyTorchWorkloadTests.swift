@@ -13,9 +13,10 @@ import Training
     #expect(try Fixture.workloads().workloads.map(\.name) == Workload.all.map(\.name))
   }
 
-  /// Losses and norms lie within 1e-4 of PyTorch's, those of mlp-small within 1e-5. Only resnet20 multiplies what
-  /// rounding begins: from its fifth step on it may be three times as far from PyTorch as PyTorch, with the samples
-  /// of its batches in another order, is from itself.
+  /// Losses, norms and running statistics lie within 1e-5 of PyTorch's, or 1e-4 for mlp, with which PyTorch's single
+  /// precision is 6e-6 from its double. resnet20 multiplies what rounding begins: its first four losses lie within
+  /// 1e-4, and all else may be three times as far from PyTorch as PyTorch is from itself, with the samples of its
+  /// batches in another order or in double precision.
   @Test(arguments: try Fixture.workloads().workloads)
   func `the benchmark's models follow PyTorch`(_ expected: Expected) throws {
     try alone { try compare(expected, over: $0) }
@@ -33,31 +34,46 @@ import Training
     #expect(trainer.sampler.batchesPerEpoch == expected.distinctBatches)
     try setParameters(of: trainer, expected)
 
-    let tolerance = expected.name == "mlp-small" ? 1e-5 : 1e-4
-    let multiplies = expected.name == "resnet20"
-    let drift = expected.permutedBatchDifference
+    let limits = Limits(expected)
     var step = 0
     _ = try trainer.fit(untilStep: expected.losses.count) { outcome in
       let loss = Double(outcome.loss) / Double(outcome.samples)
       let known = Double(expected.losses[step])
-      var most = tolerance
-      if multiplies, step >= expected.earlySteps { most = max(most, 3 * (try #require(drift.losses))[step]) }
-      #expect(abs(loss - known) <= most * known, "step \(step): \(loss), PyTorch has \(known)")
+      #expect(
+        abs(loss - known) <= limits.loss(step: step) * known, "step \(step): \(loss), PyTorch has \(known)")
       step += 1
-      if step == expected.earlySteps {
-        try compareNorms(trainer, expected.earlyNorms, tolerance, "step \(step)")
-        for (name, tensor) in expected.earlyStatistics {
-          let values = try trainer.values(name)
-          #expect(values.count == tensor.values.count)
-          for (value, known) in zip(values, tensor.values) {
-            #expect(abs(value - known) <= 1e-4 * max(abs(known), 0.1), "\(name)")
-          }
+      guard step == expected.earlySteps else { return }
+      try compareNorms(trainer, expected.earlyNorms, limits.of(\.earlyNorms), "step \(step)")
+      for (name, tensor) in expected.earlyStatistics {
+        let values = try trainer.values(name)
+        #expect(values.count == tensor.values.count)
+        for (value, known) in zip(values, tensor.values) {
+          let most = limits.of(\.earlyStatistics) * Double(max(abs(known), 0.1))
+          #expect(abs(Double(value - known)) <= most, "\(name): \(value), PyTorch has \(known)")
         }
       }
     }
     #expect(step == expected.losses.count)
-    let most = multiplies ? max(tolerance, 3 * (try #require(drift.norms))) : tolerance
-    try compareNorms(trainer, expected.finalNorms, most, "the end")
+    try compareNorms(trainer, expected.finalNorms, limits.of(\.norms), "the end")
+  }
+
+  /// How far from PyTorch's a number may be, relatively.
+  private struct Limits {
+    let tolerance: Double
+    /// How far PyTorch is from itself, where that counts.
+    let drifts: [Drift]
+
+    init(_ expected: Expected) {
+      tolerance = ["mlp", "resnet20"].contains(expected.name) ? 1e-4 : 1e-5
+      drifts =
+        expected.name == "resnet20" ? [expected.permutedBatchDifference, expected.float64Difference] : []
+    }
+
+    func loss(step: Int) -> Double { step < 4 ? tolerance : most(drifts.map { $0.losses?[step] }) }
+
+    func of(_ number: KeyPath<Drift, Double?>) -> Double { most(drifts.map { $0[keyPath: number] }) }
+
+    private func most(_ drifts: [Double?]) -> Double { drifts.reduce(tolerance) { max($0, 3 * ($1 ?? 0)) } }
   }
 
   private func inputs(_ expected: Expected) throws -> [Float] {

@@ -35,7 +35,8 @@ public struct Workload: Sendable {
       name: "lenet", batchPerRank: 64, model: Sequential.lenet(classes: 10), input: .numbers([1, 28, 28]),
       optimizer: .adam(learningRate: 1e-3)),
     Workload(
-      name: "resnet20", batchPerRank: 64, model: ResNet(depth: 20, classes: 10), input: .numbers([3, 32, 32]),
+      name: "resnet20", batchPerRank: 64, model: ResNet(depth: 20, classes: 10),
+      input: .numbers([3, 32, 32]),
       optimizer: .sgd(learningRate: 0.05, momentum: 0.9)),
     Workload(
       name: "lstm", batchPerRank: 32,
