@@ -6,7 +6,8 @@ static inline __attribute__((always_inline)) void add_one(const float *x, float 
   for (size_t i = 0; i < n; i++) y[i] = x[i] + bias;
 }
 
-static inline __attribute__((always_inline)) void add_blocks(const float *x, const float *bias, float *y, size_t pixels, size_t block) {
+static inline __attribute__((always_inline)) void add_blocks(
+  const float *x, const float *bias, float *y, size_t pixels, size_t block) {
   float repeated[LANES];
   for (size_t i = 0; i < LANES; i++) repeated[i] = bias[i % block];
   const size_t n = pixels * block;

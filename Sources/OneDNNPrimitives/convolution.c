@@ -143,7 +143,8 @@ static dnnl_status_t make_arguments(
       c->count = f->adds_bias ? 4 : 3;
       status = make_argument(&a[0], DNNL_ARG_SRC, x, INNER(src), false, total);
       if (status == dnnl_success) status = make_argument(&a[1], DNNL_ARG_WEIGHTS, weight, INNER(weights), false, total);
-      if (status == dnnl_success && f->adds_bias) status = make_argument(&a[2], DNNL_ARG_BIAS, bias, bias, false, total);
+      if (status == dnnl_success && f->adds_bias)
+        status = make_argument(&a[2], DNNL_ARG_BIAS, bias, bias, false, total);
       if (status == dnnl_success) status = make_argument(&a[c->count - 1], DNNL_ARG_DST, y, INNER(dst), true, total);
       break;
     case lockstep_convolution_input_gradient:
@@ -173,7 +174,8 @@ lockstep_primitive *lockstep_convolution_create(
   layouts l = {0};
   dnnl_primitive_desc_t description = NULL;
   dnnl_status_t result =
-    shared_engine() == NULL ? dnnl_runtime_error : dnnl_stream_create(&c->stream, shared_engine(), dnnl_stream_default_flags);
+    shared_engine() == NULL ? dnnl_runtime_error
+                            : dnnl_stream_create(&c->stream, shared_engine(), dnnl_stream_default_flags);
   if (result == dnnl_success) result = make_layouts(&l, form);
   if (result == dnnl_success) result = describe(&description, kind, form, &l);
   if (result == dnnl_success) {

@@ -56,7 +56,8 @@ typedef struct {
 } convolution_description;
 
 static inline dnnl_status_t describe_forward(
-  dnnl_primitive_desc_t *result, dnnl_engine_t engine, const convolution_description *c, const_dnnl_primitive_attr_t attributes) {
+  dnnl_primitive_desc_t *result, dnnl_engine_t engine, const convolution_description *c,
+  const_dnnl_primitive_attr_t attributes) {
 #if ONEDNN_HAS_HANDLES
   return dnnl_convolution_forward_primitive_desc_create(
     result, engine, dnnl_forward_training, c->algorithm, c->x, c->weight, c->bias, c->y, c->stride, c->dilation,

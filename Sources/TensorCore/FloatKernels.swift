@@ -1,21 +1,8 @@
 import CKernels
-import COneDNN
 
-/// The fast kernels: matrix products by oneDNN, everything else in fused C loops.
+/// The fast kernels: matrix products and convolutions by oneDNN, everything else in fused C loops.
 package enum FloatKernels: KernelSet, BasicKernels {
   package typealias Scalar = Float
-
-  package static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output) {
-    let status = dnnl_sgemm(
-      form.transposeA ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
-      form.transposeB ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
-      dnnl_dim_t(form.rows), dnnl_dim_t(form.columns), dnnl_dim_t(form.depth), 1,
-      a, dnnl_dim_t(form.transposeA ? form.rows : form.depth),
-      b, dnnl_dim_t(form.transposeB ? form.depth : form.columns), 0,
-      y, dnnl_dim_t(form.columns))
-    precondition(
-      status == dnnl_success, "oneDNN refused the matrix product \(form): status \(status.rawValue)")
-  }
 
   package static func biasActivate(
     _ activation: Activation?, _ bias: Input?, _ y: Output, _ r: Int, _ c: Int

@@ -16,7 +16,6 @@ package enum Fixture {
   package static func schedules() throws(FixtureError) -> SchedulesFixture { try read("schedules") }
   package static func initializers() throws(FixtureError) -> InitializersFixture { try read("initializers") }
   package static func convolution() throws(FixtureError) -> ConvolutionFixture { try read("convolution") }
-  package static func workloads() throws(FixtureError) -> WorkloadsFixture { try read("workloads") }
 
   static func read<Content: Decodable>(_ name: String) throws(FixtureError) -> Content {
     let file = URL(filePath: #filePath)
@@ -179,6 +178,14 @@ package struct Drift: Decodable, Sendable {
   package let loss: Double
   /// Largest absolute difference of a parameter after the last step.
   package let parameters: Double
+  // What follows is in workloads.json only.
+  /// `loss` up to each step.
+  package let losses: [Double]?
+  /// Largest relative difference of a tensor's norm, after the last step and after the early ones.
+  package let norms: Double?
+  package let earlyNorms: Double?
+  /// Largest relative difference of a running statistic then, statistics below 0.1 taken as 0.1.
+  package let earlyStatistics: Double?
 }
 
 // MARK: - optimizers.json
@@ -291,45 +298,5 @@ package struct InitializersFixture: Decodable, Sendable {
     package let kaimingNormalDeviation: Double
 
     package var description: String { "fan in \(fanIn), fan out \(fanOut)" }
-  }
-}
-
-// MARK: - workloads.json
-
-package struct WorkloadsFixture: Decodable, Sendable {
-  package let origin: FixtureOrigin
-  package let workloads: [Workload]
-
-  package struct Workload: Decodable, Sendable, CustomStringConvertible {
-    package let name: String
-    package let sizes: [Int]
-    package let batch: Int
-    /// Step t trains on the samples (t mod distinctBatches) * batch and the batch - 1 that follow.
-    package let distinctBatches: Int
-    package let optimizer: OptimizerSettings
-    package let parameters: [NamedFormula]
-    /// `[distinctBatches * batch, features]`
-    package let inputs: FormulaTensor
-    package let labels: FormulaLabels
-    /// Mean cross-entropy before each update.
-    package let losses: [Float]
-    /// Euclidean norm of each parameter after the last step.
-    package let finalNorms: [String: Double]
-    package let permutedBatchDifference: Drift
-    package let float64Difference: Drift
-
-    package var description: String { name }
-  }
-
-  package struct NamedFormula: Decodable, Sendable {
-    package let name: String
-    package let tensor: FormulaTensor
-
-    private enum CodingKeys: String, CodingKey { case name }
-
-    package init(from decoder: any Decoder) throws {
-      name = try decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .name)
-      tensor = try FormulaTensor(from: decoder)
-    }
   }
 }

@@ -26,7 +26,7 @@ import Autodiff
     #expect(objective.outputCount == 12)
     #expect(objective.layout.parameterCount == 2 * (24 * 5 + 24 * 6 + 24 + 24))
     // Three samples of 12 states, in whole vectors.
-    #expect(try objective.evaluationPlan(batch: 3).resultCount == 48)
+    #expect(try objective.evaluationPlan(batch: 3, target: .classes(12), isWeighted: false).resultCount == 48)
   }
 
   @Test func activationsLieBetweenLayersOnly() {
@@ -98,7 +98,7 @@ import Autodiff
 
   @Test func evaluationWritesRidersOnlyAndPredictionResultsOnly() throws {
     let objective = try Objective(model, loss: .crossEntropy, inputShape: [12], target: .classes(3))
-    let evaluation = try objective.evaluationPlan(batch: 5)
+    let evaluation = try objective.evaluationPlan(batch: 5, target: .classes(3), isWeighted: false)
     #expect(evaluation.instructions.allSatisfy { $0.result.arena != .gradients && $0.checkedCount == 0 })
     #expect(evaluation.instructions.count { $0.result.arena == .riders } == 2)
     let prediction = try objective.predictionPlan(batch: 5)

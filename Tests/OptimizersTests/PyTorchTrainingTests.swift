@@ -1,5 +1,5 @@
-// Whole runs against PyTorch's: twenty steps with every optimizer (Tests/Fixtures/optimizers.json) and of the
-// benchmark models (workloads.json). Tests/Fixtures/README.md says where the tolerances come from.
+// Whole runs against PyTorch's: twenty steps with every optimizer (Tests/Fixtures/optimizers.json), where
+// Tests/Fixtures/README.md says whence the tolerances come. Whole models are in TrainingTests.
 
 import FixtureSupport
 import Layers
@@ -49,39 +49,6 @@ import Optimizers
       for (value, expected) in zip(try trainer.values(name), tensor.values) {
         #expect(abs(value - expected) <= 1e-5, "\(name)")
       }
-    }
-  }
-
-  @Test(arguments: try Fixture.workloads().workloads)
-  func theBenchmarkModelsFollowPyTorch(_ workload: WorkloadsFixture.Workload) throws {
-    ComputeLibrary.setThreads(1)
-    let inputs = workload.inputs.values()
-    let labels = workload.labels.values().map(Int32.init)
-    #expect(labels.prefix(8).map(Int.init) == workload.labels.first)
-    #expect(Array(inputs.prefix(3)) + inputs.suffix(1) == workload.inputs.ends)
-    let trainer = try Trainer(
-      Objective(
-        MultilayerPerceptron(widths: workload.sizes), loss: .crossEntropy, inputShape: [workload.sizes[0]],
-        target: .classes(try #require(workload.sizes.last))),
-      Optimizer(UpdateRule(workload.optimizer), learningRate: workload.optimizer.learningRate),
-      batch: workload.batch)
-    for parameter in workload.parameters { try trainer.set(parameter.name, parameter.tensor.values()) }
-    let tolerance = workload.name == "mlp-small" ? 1e-5 : 1e-4
-    for (step, expected) in workload.losses.enumerated() {
-      let first = step % workload.distinctBatches * workload.batch
-      let loss = inputs.withUnsafeBufferPointer { inputs in
-        labels.withUnsafeBufferPointer { labels -> Double in
-          guard let inputs = inputs.baseAddress, let labels = labels.baseAddress else { return .nan }
-          return trainer.train(
-            inputs + first * workload.sizes[0], targets: nil, labels: labels + first
-          ).loss
-        }
-      }
-      #expect(abs(loss - Double(expected)) <= tolerance * Double(expected), "step \(step)")
-    }
-    for (name, expected) in workload.finalNorms {
-      let norm = try trainer.values(name).reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-      #expect(abs(norm - expected) <= tolerance * expected, "\(name)")
     }
   }
 }

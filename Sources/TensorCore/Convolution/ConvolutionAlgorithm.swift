@@ -20,11 +20,10 @@ extension ConvolutionForm {
   ///
   /// A rule of the form alone, never of a race at run time, so that all ranks decide alike. Measured with
   /// oneDNN 2.6 on AVX-512, batch 64, 16 to 64 channels:
-  /// - the gradient of the weights takes 0.5 to 0.9 of the direct sum's time, and its rounding error is a
-  ///   third of it, because it adds up fewer, longer terms in a better order;
+  /// - the gradient of the weights takes 0.5 to 0.9 of the direct sum's time, and 0.2 to 0.7 of its rounding error;
   /// - forward and the gradient of the input take 0.55 to 0.8 of the time from 32 channels on, where tiles of
-  ///   4×4 pixels do not stick out much; their rounding error is 3 to 5 times the direct sum's (8e-7 of the
-  ///   result's root mean square against 2e-7), below that of the weights' gradient either way.
+  ///   4×4 pixels do not stick out much; their rounding error is 2.4 to 5.6 times the direct sum's: 4e-7 to 8e-7 of
+  ///   the result's root mean square against 1.5e-7 to 2.1e-7.
   package func usesWinograd(_ direction: ConvolutionDirection) -> Bool {
     guard inputBlock == 16, outputBlock == 16, groups == 1, kernel == 3, stride == 1, dilation == 1 else {
       return false

@@ -1,5 +1,4 @@
 import CKernels
-import COneDNN
 
 /// A step is one matrix product over the batch and one loop over its sums.
 extension FloatKernels: RecurrentKernels {
@@ -18,7 +17,9 @@ extension FloatKernels: RecurrentKernels {
       let (x, u, h) = (x + step * form.stepSumCount, gates + step * b * columns, y + step * form.stepCount)
       let previousH = previous.map { UnsafePointer(y + $0 * form.stepCount) }
       if let previousH {
-        product(rows: b, sums, depth: n, previousH, n, scratch, sums, adding: false, u, columns)
+        multiply(
+          .init(base: previousH, stride: n), .init(base: scratch, stride: sums), rows: b, columns: sums,
+          depth: n, u, stride: columns)
       }
       switch form.cell {
       case .tanh, .relu:
@@ -59,7 +60,9 @@ extension FloatKernels: RecurrentKernels {
       }
       guard previous != nil else { break }
       // A GRU's loop leaves a part of the previous state's gradient there.
-      product(rows: b, n, depth: sums, du, sums, weight, n, adding: form.cell == .gru, carriedH, n)
+      multiply(
+        .init(base: du, stride: sums), .init(base: weight, stride: n), rows: b, columns: n, depth: sums,
+        adding: form.cell == .gru, carriedH, stride: n)
     }
   }
 
@@ -71,28 +74,9 @@ extension FloatKernels: RecurrentKernels {
     let du = dx + form.recurrentGradientOffset + form.firstStepWithPrevious * form.stepSumCount
     let h = y + form.firstPreviousStep * form.stepCount
     let rows = (form.steps - 1) * form.batch
-    // oneDNN's product slows down where more is summed over: 138 GFLOP/s with 512 rows, 117 with 2016.
-    for start in stride(from: 0, to: rows, by: 512) {
-      product(
-        rows: sums, n, depth: min(512, rows - start), du + start * sums, sums, transposed: true,
-        h + start * n, n,
-        adding: start > 0, dw, n)
-    }
-  }
-
-  /// y[rows, columns] = a · b, or y + a · b; behind each matrix stands how many elements lie between the starts of
-  /// its rows.
-  private static func product(
-    rows: Int, _ columns: Int, depth: Int, _ a: Input, _ aStride: Int, transposed: Bool = false, _ b: Input,
-    _ bStride: Int, adding: Bool, _ y: Output, _ yStride: Int
-  ) {
-    let status = dnnl_sgemm(
-      CChar(UInt8(ascii: transposed ? "T" : "N")), CChar(UInt8(ascii: "N")), dnnl_dim_t(rows),
-      dnnl_dim_t(columns), dnnl_dim_t(depth), 1, a, dnnl_dim_t(aStride), b, dnnl_dim_t(bStride),
-      adding ? 1 : 0, y, dnnl_dim_t(yStride))
-    precondition(
-      status == dnnl_success,
-      "oneDNN refused a product [\(rows), \(depth)] · [\(depth), \(columns)]: status \(status.rawValue)")
+    multiplyInParts(
+      .init(base: du, stride: sums, isTransposed: true), .init(base: h, stride: n), rows: sums, columns: n,
+      depth: rows, dw)
   }
 }
 

@@ -10,12 +10,12 @@ public struct Workload: Sendable {
   public let name: String
   /// Samples of a step on each rank.
   public let batchPerRank: Int
-  let model: any Layer
-  let input: Input
-  let optimizer: Optimizer
+  package let model: any Layer
+  package let input: Input
+  package let optimizer: Optimizer
 
   /// What a sample is: random, since only the time is measured.
-  enum Input: Sendable {
+  package enum Input: Sendable {
     /// Numbers of this shape, with one of ten classes.
     case numbers([Int])
     /// So many of 65 tokens, each with the one that follows.

@@ -5,7 +5,7 @@ import TensorCore
 /// Saving and loading a trainer's parameters, for programs that define their own models.
 extension Trainer {
   /// The parameters as they are now, by PyTorch's names.
-  var tensors: [Safetensors.Tensor] {
+  package var tensors: [Safetensors.Tensor] {
     let vectors = objective.layout.allEntries.map { entry in
       Safetensors.Tensor(
         Safetensors.Description(entry.name, shape: entry.shape.dimensions),
