@@ -2,7 +2,6 @@
 // Tests/Fixtures/workloads.json (scripts/fixtures/workloads.py).
 
 import FixtureSupport
-import MessagePassing
 import Testing
 import Training
 
@@ -19,10 +18,6 @@ import Training
   /// batches in another order or in double precision.
   @Test(arguments: try Fixture.workloads().workloads)
   func `the benchmark's models follow PyTorch`(_ expected: Expected) throws {
-    try alone { try compare(expected, over: $0) }
-  }
-
-  private func compare(_ expected: Expected, over communicator: any Communicator) throws {
     let model = try PeerModel(expected.name)
     let inputs = try inputs(expected)
     let labels = expected.labels.values()
@@ -30,7 +25,7 @@ import Training
     let workload = try #require(Workload.all.first { $0.name == expected.name })
     let trainer = try model.trainer(
       FormulaData(model, inputs: inputs, labels: labels), batch: expected.batch,
-      optimizer: workload.optimizer, over: communicator)
+      optimizer: workload.optimizer)
     #expect(trainer.sampler.batchesPerEpoch == expected.distinctBatches)
     try setParameters(of: trainer, expected)
 
