@@ -1,4 +1,5 @@
-// The models that are held to PyTorch's, by the names of scripts/fixtures/models.py, and data for them by formula.
+// The models that are held to PyTorch's, by the names of scripts/fixtures/models.py, and data for them by
+// formula.
 
 import Autodiff
 import Datasets

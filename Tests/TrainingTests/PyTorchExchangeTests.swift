@@ -1,6 +1,6 @@
-// Models go to PyTorch and come back: names and shapes against Tests/Fixtures/exchange.json, files that PyTorch
-// wrote, and, where LOCKSTEP_PYTHON names a Python with torch and safetensors, there and back again. Without it that
-// last test is skipped: nothing else here needs PyTorch.
+// Models go to PyTorch and come back: names and shapes against Tests/Fixtures/exchange.json, files that
+// PyTorch wrote, and, where LOCKSTEP_PYTHON names a Python with torch and safetensors, there and back again.
+// Without it that last test is skipped: nothing else here needs PyTorch.
 
 import Checkpoints
 import FixtureSupport

@@ -12,10 +12,10 @@ import Training
     #expect(try Fixture.workloads().workloads.map(\.name) == Workload.all.map(\.name))
   }
 
-  /// Losses, norms and running statistics lie within 1e-5 of PyTorch's, or 1e-4 for mlp, with which PyTorch's single
-  /// precision is 6e-6 from its double. resnet20 multiplies what rounding begins: its first four losses lie within
-  /// 1e-4, and all else may be three times as far from PyTorch as PyTorch is from itself, with the samples of its
-  /// batches in another order or in double precision.
+  /// Losses, norms and running statistics lie within 1e-5 of PyTorch's, or 1e-4 for mlp, with which PyTorch's
+  /// single precision is 6e-6 from its double. resnet20 multiplies what rounding begins: its first four
+  /// losses lie within 1e-4, and all else may be three times as far from PyTorch as PyTorch is from itself,
+  /// with the samples of its batches in another order or in double precision.
   @Test(arguments: try Fixture.workloads().workloads)
   func `the benchmark's models follow PyTorch`(_ expected: Expected) throws {
     let model = try PeerModel(expected.name)
