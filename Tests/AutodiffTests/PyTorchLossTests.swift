@@ -1,5 +1,6 @@
-// Every loss and its gradient against PyTorch's, from Tests/Fixtures/losses.json (scripts/fixtures/losses.py): as
-// operations of a graph, and as a user chooses them, through `Loss` and `Target`.
+// Every loss and its gradient against PyTorch's, from Tests/Fixtures/losses.json
+// (scripts/fixtures/losses.py): as operations of a graph, and as a user chooses them, through `Loss` and
+// `Target`.
 
 import FixtureSupport
 import Layers

@@ -1,4 +1,5 @@
-// The models that are held to PyTorch's, by the names of scripts/fixtures/models.py, and data for them by formula.
+// The models that are held to PyTorch's, by the names of scripts/fixtures/models.py, and data for them by
+// formula.
 
 import Autodiff
 import Datasets
@@ -6,23 +7,12 @@ import FixtureSupport
 import Layers
 import MessagePassing
 import Optimizers
-import Synchronization
 import TensorCore
 import Testing
 import Training
 
-/// What a body gives on a world of one rank; its error is thrown here.
-func alone<Value: Sendable>(_ body: @escaping @Sendable (any Communicator) throws -> Value) throws -> Value {
-  let outcome = Mutex<Result<Value, any Error>?>(nil)
-  try InProcessWorld.run(ranks: 1) { communicator in
-    let result = Result { try body(communicator) }
-    outcome.withLock { $0 = result }
-  }
-  return try #require(outcome.withLock { $0 }).get()
-}
-
 /// A model with what it reads and what it is trained for.
-struct PeerModel: Sendable {
+struct PeerModel {
   let layer: any Layer
   /// Of a sample; tokens are [context].
   let inputShape: [Int]
@@ -89,13 +79,11 @@ struct PeerModel: Sendable {
     Sequential([.recurrent(cell, hidden: 5, layers: 2, isBidirectional: true)])
   }
 
-  /// A trainer on these data, whose steps are of `batch` samples in their order.
-  func trainer(
-    _ data: FormulaData, batch: Int, optimizer: Optimizer, over communicator: any Communicator
-  ) throws -> Trainer {
+  /// A trainer of one rank on these data, whose steps are of `batch` samples in their order.
+  func trainer(_ data: FormulaData, batch: Int, optimizer: Optimizer) throws -> Trainer {
     try Trainer(
       layer, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: 1, isShuffled: false,
-      over: communicator)
+      over: InProcessCommunicator())
   }
 }
 

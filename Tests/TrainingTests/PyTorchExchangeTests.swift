@@ -1,12 +1,11 @@
-// Models go to PyTorch and come back: names and shapes against Tests/Fixtures/exchange.json, files that PyTorch
-// wrote, and, where LOCKSTEP_PYTHON names a Python with torch and safetensors, there and back again. Without it that
-// last test is skipped: nothing else here needs PyTorch.
+// Models go to PyTorch and come back: names and shapes against Tests/Fixtures/exchange.json, files that
+// PyTorch wrote, and, where LOCKSTEP_PYTHON names a Python with torch and safetensors, there and back again.
+// Without it that last test is skipped: nothing else here needs PyTorch.
 
 import Checkpoints
 import FixtureSupport
 import Foundation
 import Layers
-import MessagePassing
 import Testing
 import Training
 
@@ -33,18 +32,15 @@ private let python = ProcessInfo.processInfo.environment["LOCKSTEP_PYTHON"]
   @Test(arguments: try Fixture.exchange().models)
   func `a model's tensors are those of PyTorch's state_dict`(_ expected: ExchangeFixture.Model) throws {
     let model = try PeerModel(expected.name)
-    try alone { communicator in
-      let trainer = try model.trainer(
-        FormulaData(model, inputs: inputs(model)), batch: 3, optimizer: .sgd(learningRate: 0.1),
-        over: communicator)
-      let tensors = trainer.tensors.map { tensor in
-        Tensor(
-          name: tensor.description.name, shape: tensor.description.shape,
-          type: tensor.description.elementType.rawValue)
-      }
-      #expect(tensors.count == Set(tensors).count)
-      #expect(Set(tensors) == Set(expected.tensors))
+    let trainer = try model.trainer(
+      FormulaData(model, inputs: inputs(model)), batch: 3, optimizer: .sgd(learningRate: 0.1))
+    let tensors = trainer.tensors.map { tensor in
+      Tensor(
+        name: tensor.description.name, shape: tensor.description.shape,
+        type: tensor.description.elementType.rawValue)
     }
+    #expect(tensors.count == Set(tensors).count)
+    #expect(Set(tensors) == Set(expected.tensors))
   }
 
   /// Files in single and half precision, with counts of batches that nothing here needs.
@@ -53,16 +49,13 @@ private let python = ProcessInfo.processInfo.environment["LOCKSTEP_PYTHON"]
     let model = try PeerModel(file.name == "gpt" ? "gpt of one layer" : file.name)
     let given = try file.tokens?.values().map(Float.init) ?? #require(file.inputs).values()
     try #require(given == inputs(model))
-    try alone { communicator in
-      let trainer = try model.trainer(
-        FormulaData(model, inputs: given), batch: file.batch, optimizer: .sgd(learningRate: 0.1),
-        over: communicator)
-      try trainer.load(from: Fixture.model(file.file))
-      try compare(trainer.outputs(given), file.outputs.values)
-      let saved = try SafetensorsFile(Fixture.model(file.file))
-      for tensor in saved.tensors where tensor.elementType != .signed64 {
-        #expect(try saved.floats(tensor.name) == Array(trainer.values(tensor.name)), "\(tensor.name)")
-      }
+    let trainer = try model.trainer(
+      FormulaData(model, inputs: given), batch: file.batch, optimizer: .sgd(learningRate: 0.1))
+    try trainer.load(from: Fixture.model(file.file))
+    try compare(trainer.outputs(given), file.outputs.values)
+    let saved = try SafetensorsFile(Fixture.model(file.file))
+    for tensor in saved.tensors where tensor.elementType != .signed64 {
+      #expect(try saved.floats(tensor.name) == Array(trainer.values(tensor.name)), "\(tensor.name)")
     }
   }
 
@@ -78,14 +71,11 @@ private let python = ProcessInfo.processInfo.environment["LOCKSTEP_PYTHON"]
     var outputs: [String: [Float]] = [:]
     for name in Self.travellers {
       let model = try PeerModel(name)
-      outputs[name] = try alone { communicator in
-        let trainer = try model.trainer(
-          FormulaData(model, inputs: inputs(model)), batch: 3, optimizer: .sgd(learningRate: 0.01),
-          over: communicator)
-        try trainer.fit(epochs: 3)
-        try trainer.save(to: "\(folder)/\(name).safetensors")
-        return try trainer.outputs(inputs(model))
-      }
+      let trainer = try model.trainer(
+        FormulaData(model, inputs: inputs(model)), batch: 3, optimizer: .sgd(learningRate: 0.01))
+      try trainer.fit(epochs: 3)
+      try trainer.save(to: "\(folder)/\(name).safetensors")
+      outputs[name] = try trainer.outputs(inputs(model))
     }
     try roundTrip(folder)
     for name in Self.travellers {
@@ -100,14 +90,11 @@ private let python = ProcessInfo.processInfo.environment["LOCKSTEP_PYTHON"]
       let theirs = try SafetensorsFile("\(path).outputs.safetensors").floats("outputs")
       let ours = try #require(outputs[name])
       compare(ours, theirs)
-      try alone { communicator in
-        let trainer = try model.trainer(
-          FormulaData(model, inputs: inputs(model)), batch: 3, optimizer: .sgd(learningRate: 0.01),
-          over: communicator)
-        #expect(try trainer.outputs(inputs(model)) != ours, "\(name): a new model gives the same")
-        try trainer.load(from: "\(path).again.safetensors")
-        #expect(try trainer.outputs(inputs(model)) == ours, "\(name)")
-      }
+      let trainer = try model.trainer(
+        FormulaData(model, inputs: inputs(model)), batch: 3, optimizer: .sgd(learningRate: 0.01))
+      #expect(try trainer.outputs(inputs(model)) != ours, "\(name): a new model gives the same")
+      try trainer.load(from: "\(path).again.safetensors")
+      #expect(try trainer.outputs(inputs(model)) == ours, "\(name)")
     }
   }
 

@@ -2,7 +2,6 @@
 // Tests/Fixtures/workloads.json (scripts/fixtures/workloads.py).
 
 import FixtureSupport
-import MessagePassing
 import Testing
 import Training
 
@@ -13,16 +12,12 @@ import Training
     #expect(try Fixture.workloads().workloads.map(\.name) == Workload.all.map(\.name))
   }
 
-  /// Losses, norms and running statistics lie within 1e-5 of PyTorch's, or 1e-4 for mlp, with which PyTorch's single
-  /// precision is 6e-6 from its double. resnet20 multiplies what rounding begins: its first four losses lie within
-  /// 1e-4, and all else may be three times as far from PyTorch as PyTorch is from itself, with the samples of its
-  /// batches in another order or in double precision.
+  /// Losses, norms and running statistics lie within 1e-5 of PyTorch's, or 1e-4 for mlp, with which PyTorch's
+  /// single precision is 6e-6 from its double. resnet20 multiplies what rounding begins: its first four
+  /// losses lie within 1e-4, and all else may be three times as far from PyTorch as PyTorch is from itself,
+  /// with the samples of its batches in another order or in double precision.
   @Test(arguments: try Fixture.workloads().workloads)
   func `the benchmark's models follow PyTorch`(_ expected: Expected) throws {
-    try alone { try compare(expected, over: $0) }
-  }
-
-  private func compare(_ expected: Expected, over communicator: any Communicator) throws {
     let model = try PeerModel(expected.name)
     let inputs = try inputs(expected)
     let labels = expected.labels.values()
@@ -30,7 +25,7 @@ import Training
     let workload = try #require(Workload.all.first { $0.name == expected.name })
     let trainer = try model.trainer(
       FormulaData(model, inputs: inputs, labels: labels), batch: expected.batch,
-      optimizer: workload.optimizer, over: communicator)
+      optimizer: workload.optimizer)
     #expect(trainer.sampler.batchesPerEpoch == expected.distinctBatches)
     try setParameters(of: trainer, expected)
 
