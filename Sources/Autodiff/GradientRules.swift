@@ -88,7 +88,9 @@ extension Graph {
       return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics: return operands.map { _ in nil }
+    // Of statistics, `normalize` takes the part of what they are made of.
+    case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics, .synchronize:
+      return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
       .valueLossGradient,
       .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
