@@ -74,7 +74,8 @@ let package = Package(
       name: "AveragingTests", dependencies: ["DistributedScenarios", "distributed-runner"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "ImageWriter", "AllocationCounter"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "AllocationCounter"]),
+    .testTarget(
+      name: "TrainingTests", dependencies: ["Training", "DistributedScenarios", "AllocationCounter"]),
     .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "lockstep"]),
   ]
 )

@@ -1,7 +1,6 @@
 import Autodiff
 import Averaging
 import Datasets
-import Layers
 import TensorCore
 
 /// Computes the gradients of this rank's shards: the loader's samples through the training plan.
@@ -12,17 +11,13 @@ final class ShardComputer {
   private let seed: UInt64
   let parameters: Arena<Float>
 
-  /// - Parameter sizes: the numbers of samples that shards can have; each has a plan of its own.
-  init(
-    _ objective: Objective, parameters: Arena<Float>, sizes: Set<Int>, seed: UInt64
-  ) throws(GraphError) {
-    var plans: [Int: Plan] = [:]
-    for size in sizes where size > 0 { plans[size] = try objective.trainingPlan(batch: size) }
+  /// - Parameter plans: by the numbers of samples that shards can have.
+  init(_ plans: [Int: Plan], layout: VectorLayout, parameters: Arena<Float>, seed: UInt64) {
     self.plans = plans
     self.parameters = parameters
     self.seed = seed
     activations = Arena(count: plans.values.map(\.activationCount).max() ?? 0)
-    riderOffset = objective.layout.riders.lowerBound
+    riderOffset = layout.riders.lowerBound
   }
 
   func compute(
