@@ -146,9 +146,8 @@ private final class Batch {
     batch.run()
     #expect(batch.layout == whole.layout)
     func expectNear(_ found: [Double], _ expected: [Double], _ what: String) {
-      for (found, expected) in zip(found, expected) {
-        #expect(abs(found - expected) < 1e-11 * (1 + abs(expected)), "\(what)")
-      }
+      let isNear = zip(found, expected).allSatisfy { abs($0 - $1) < 1e-11 * (1 + abs($1)) }
+      #expect(isNear && found.count == expected.count, "\(what)")
     }
     expectNear([batch.rider(.loss)], [whole.rider(.loss)], "loss")
     for entry in whole.layout.entries {
