@@ -75,7 +75,8 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "ImageWriter", "AllocationCounter"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["Training", "AllocationCounter", "FixtureSupport"]),
+      name: "TrainingTests",
+      dependencies: ["Training", "DistributedScenarios", "AllocationCounter", "FixtureSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "ImageWriter", "lockstep"]),
   ]
 )

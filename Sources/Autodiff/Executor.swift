@@ -66,6 +66,26 @@ package enum Executor<Kernels: KernelSet> {
     }
   }
 
+  /// Runs one segment of a plan for a shard. Segments are run in order, for all shards of the batch the first
+  /// before the second for any; before each but the first, `meeting` of the one before it has its result.
+  package static func run(_ plan: Plan, _ memory: Bindings<Scalar>, segment: Int) {
+    let stops = plan.synchronizations
+    if segment == 0 { clear(plan, memory) }
+    let first = segment == 0 ? 0 : stops[segment - 1].instruction + 1
+    let end = segment < stops.count ? stops[segment].instruction : plan.instructions.count
+    plan.instructions.withUnsafeBufferPointer { instructions in
+      for index in first..<end { execute(instructions[index], memory, plan, index) }
+    }
+  }
+
+  /// Behind a segment but the last: what this shard gives, and where what all shards make together is to lie.
+  package static func meeting(
+    _ plan: Plan, _ memory: Bindings<Scalar>, after segment: Int
+  ) -> (own: UnsafePointer<Scalar>, whole: UnsafeMutablePointer<Scalar>) {
+    let instruction = plan.instructions[plan.synchronizations[segment].instruction]
+    return (UnsafePointer(memory.address(instruction.operands.0)), memory.address(instruction.result))
+  }
+
   package static func clear(_ plan: Plan, _ memory: Bindings<Scalar>) {
     memory.riders.update(repeating: 0, count: Rider.room)
     memory.riders[Rider.samples.rawValue] = Scalar(plan.batch)
@@ -161,6 +181,7 @@ package enum Executor<Kernels: KernelSet> {
     case .normalizeSums(let form): Kernels.normalizeSums(form, a, b, c, d, e, y)
     case .normalizeGradient(let form): Kernels.normalizeGradient(form, b, c, d, e, a, f, y)
     case .frozenNormalizeGradient(let form): Kernels.frozenNormalizeGradient(form, b, c, d, e, a, y)
+    case .synchronize: preconditionFailure("shards meet here: this plan is run segment by segment")
 
     // Labels have no slot, so a gradient's next operand is the second that has one.
     case .crossEntropy(let smoothing):

@@ -88,7 +88,8 @@ extension Graph {
       return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics:
+    // Of statistics, `normalize` takes the part of what they are made of.
+    case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics, .synchronize:
       return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
       .valueLossGradient,

@@ -124,6 +124,9 @@ package enum Operation: Hashable, Sendable {
   case normalizeGradient(BatchNormalizationForm)
   /// dy, x, statistics, weight, bias: where the statistics are constants
   case frozenNormalizeGradient(BatchNormalizationForm)
+  /// A vector of this shard, [2, channels] → what those of all shards of the batch make together. Nothing here
+  /// computes it: a plan's run stops before it, see `Plan.synchronizations`.
+  case synchronize(SynchronizationForm)
 
   // Random.
   /// x

@@ -36,6 +36,15 @@ package struct Plan: Sendable {
   package let floatingPointOperations: Int
   /// The slots of the graph's nodes, for inspection with `keepsActivations`.
   package let slots: [Slot?]
+  /// Where the shards of a batch meet, in order: before these instructions a run stops until all shards are there.
+  /// They cut the plan into segments, one more than there are of them.
+  package let synchronizations: [Synchronization]
+
+  package struct Synchronization: Sendable, Equatable {
+    package let form: SynchronizationForm
+    /// The instruction that has its operand and its result.
+    package let instruction: Int
+  }
 
   /// What a plan is asked to leave behind.
   package enum Output: Sendable {
@@ -138,6 +147,10 @@ package struct Plan: Sendable {
     floatingPointOperations = order.reduce(0) { $0 + graph.floatingPointOperations(of: $1) }
     resultCount = outputs.reduce(0) { $0 + $1.resultCount(source) }
     slots = numbers.map { placement.slots[$0.index] }
+    synchronizations = instructions.enumerated().compactMap { index, instruction in
+      guard case .synchronize(let form) = instruction.operation else { return nil }
+      return Synchronization(form: form, instruction: index)
+    }
   }
 }
 

@@ -173,6 +173,42 @@ import Autodiff
     #expect(training.statistics.count == 2)
   }
 
+  @Test func synchronizedShardsMeetOnceForwardAndOnceBackward() throws {
+    func plan(isSynchronized: Bool, batch: Int) throws -> Plan {
+      var graph = Graph()
+      let x = try BatchNormalization("first", 3, isSynchronized: isSynchronized)(
+        graph.input([batch, 3, 2]), in: &graph)
+      let y = try BatchNormalization("second", 3, isSynchronized: isSynchronized)(x, in: &graph)
+      let loss = try graph.sum(graph.multiply(y, y))
+      return try Plan.training(graph, batch: batch, loss: loss, outputs: [])
+    }
+    // Towards the input, which is not trained, nothing flows back from the first.
+    let plan1 = try plan(isSynchronized: true, batch: 1)
+    #expect(
+      plan1.synchronizations.map(\.form) == [
+        SynchronizationForm(.statistics, channels: 3, valuesPerSample: 2),
+        SynchronizationForm(.statistics, channels: 3, valuesPerSample: 2),
+        SynchronizationForm(.sums, channels: 3, valuesPerSample: 2),
+      ])
+    #expect(try plan(isSynchronized: true, batch: 5).layout == plan1.layout)
+    #expect(try plan(isSynchronized: false, batch: 2).layout == plan1.layout)
+    #expect(try plan(isSynchronized: false, batch: 2).synchronizations.isEmpty)
+  }
+
+  @Test func aReLUAfterASynchronizedNormalizationCostsNoPass() throws {
+    var graph = Graph()
+    let x = graph.activation(.tanh, try graph.parameter("x", [1, 5]))
+    let y = graph.activation(
+      .relu, try BatchNormalization("norm", 5, isSynchronized: true)(x, in: &graph))
+    let loss = try graph.sum(graph.multiply(y, y))
+    let plan = try Plan.training(graph, batch: 1, loss: loss, outputs: [])
+    #expect(plan.synchronizations.count == 2)
+    for instruction in plan.instructions {
+      #expect(
+        instruction.operation != .activation(.relu) && instruction.operation != .activationGradient(.relu))
+    }
+  }
+
   @Test func parametersAndBuffersAreNamedAndStartAsPyTorchs() throws {
     var graph = Graph()
     _ = try BatchNormalization("norm", 3, momentum: 0.25)(graph.input([2, 3]), in: &graph)

@@ -259,7 +259,8 @@ import Autodiff
   @Test func ridersHoldTheSumsOfThePass() throws {
     let objective = try perceptron(.crossEntropy, .relu)
     let training: Machine<FloatKernels> = machine(try objective.trainingPlan(batch: 7), batch: 7)
-    let evaluation: Machine<FloatKernels> = machine(try objective.evaluationPlan(batch: 7, target: objective.target, isWeighted: false), batch: 7)
+    let evaluation: Machine<FloatKernels> = machine(
+      try objective.evaluationPlan(batch: 7, target: objective.target, isWeighted: false), batch: 7)
     for machine in [training, evaluation] {
       machine.run()
       machine.run()

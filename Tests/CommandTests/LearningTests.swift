@@ -10,7 +10,8 @@ private let isLong = environment["LOCKSTEP_LEARNING"] == "1"
 
 @Suite(.serialized) struct LearningTests {
   /// The last record of a split.
-  private func last(_ split: MetricsRecord.Split, of run: String, in place: Workplace) throws -> MetricsRecord {
+  private func last(_ split: MetricsRecord.Split, of run: String, in place: Workplace) throws -> MetricsRecord
+  {
     try #require(try place.metrics(run).last { $0.split == split })
   }
 
@@ -46,7 +47,9 @@ private let isLong = environment["LOCKSTEP_LEARNING"] == "1"
       ranks: 2, as: "run", in: place)
     // Frequencies of characters alone leave 3.18 nats, those of pairs 2.25.
     #expect(try last(.validation, of: "run", in: place).loss < 2.4)
-    let text = try place.lockstep(["generate", "run", "--length", "80", "--temperature", "0.7", "--seed", "3"])
+    let text = try place.lockstep([
+      "generate", "run", "--length", "80", "--temperature", "0.7", "--seed", "3",
+    ])
     #expect(text.exitCode == 0 && text.standardOutput.count >= 60, "\(text)")
     #expect(
       try place.lockstep(["generate", "run", "--length", "80", "--temperature", "0.7", "--seed", "3"])
@@ -56,7 +59,8 @@ private let isLong = environment["LOCKSTEP_LEARNING"] == "1"
   @Test func anAutoencoderLearnsToGiveBackDigits() throws {
     let place = try Workplace()
     try train(
-      ["autoencoder"] + settings("data.samples=4000", "data.testSamples=500", "epochs=3"), as: "run", in: place)
+      ["autoencoder"] + settings("data.samples=4000", "data.testSamples=500", "epochs=3"), as: "run",
+      in: place)
     let records = try place.metrics("run")
     let loss = try last(.test, of: "run", in: place).loss
     // The mean image leaves about 0.07.

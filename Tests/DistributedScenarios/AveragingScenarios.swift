@@ -6,7 +6,8 @@ import TensorCore
 
 extension Scenario {
   /// Those about averaging.
-  package static let averaging: [Scenario] = averagedSums + synchronizedSteps + stateTransfers
+  package static let averaging: [Scenario] =
+    averagedSums + synchronizedSteps + stateTransfers + synchronization
 
   private static let averagedSums: [Scenario] = [
     Scenario("gradients add up to the closed form, whatever the layout, the shards and the strategy") {

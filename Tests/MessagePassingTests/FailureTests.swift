@@ -23,6 +23,14 @@ import Testing
     #expect(lines[0].hasSuffix(": step 20 cannot be taken"))
   }
 
+  @Test(arguments: [0, 2]) func aRankThatThrowsInTheMiddleOfAPassEndsAll(rank: Int) throws {
+    let result = try run("throw-in-pass", rank: rank, of: 3)
+    #expect(result.exitCode == 1)
+    #expect(result.seconds < Self.soon)
+    let lines = result.standardError.split(separator: "\n").filter { $0.contains("segment 20 cannot") }
+    #expect(lines.count == 1, "\(result)")
+  }
+
   @Test(arguments: [0, 1]) func aRankThatIsKilledEndsAll(rank: Int) throws {
     let result = try run("kill", rank: rank, of: 3)
     #expect(result.exitCode == 137, "\(result)")

@@ -17,13 +17,16 @@ import Training
   private static let batch = 64
   private static let steps = 20
 
-  private func makeTrainer(_ averaging: AveragingStrategy, _ optimizer: Optimizer) throws -> Trainer {
+  private func makeTrainer(
+    _ averaging: AveragingStrategy, _ optimizer: Optimizer,
+    _ model: any Layer = MultilayerPerceptron(widths: [32, 24, 10])
+  ) throws -> Trainer {
     var stream = RandomStream(seed: 3, purpose: .test)
     let inputs = (0..<640 * 32).map { _ in stream.normal() }
     let labels = (0..<640).map { _ in Int32(stream.integer(below: 10)) }
     let data = try TensorDataset(inputs: inputs, inputShape: [32], labels: labels, classes: 10)
     return try Trainer(
-      MultilayerPerceptron(widths: [32, 24, 10]), loss: .crossEntropy, optimizer: optimizer, data: data,
+      model, loss: .crossEntropy, optimizer: optimizer, data: data,
       batch: Self.batch, shards: Self.shards, averaging: averaging, in: World(InProcessCommunicator()))
   }
 
@@ -67,6 +70,21 @@ import Training
     #expect(
       counted == products, "\(counted) in \(Self.steps) steps, \(products) inside their matrix products")
     #expect(trainer.step == 60)
+  }
+
+  @Test(arguments: [AveragingStrategy.ordered, .allreduce(bucketBytes: 1024)])
+  func shardsThatMeetAllocateNothing(_ averaging: AveragingStrategy) throws {
+    ComputeLibrary.setThreads(1)
+    let model = Sequential(
+      [.dense(24), .batchNormalization, .activation(.relu), .dense(10)], synchronizesBatchNormalization: true)
+    let trainer = try makeTrainer(averaging, .adam(learningRate: 1e-3), model)
+    let products = try allocationsOfProducts(trainer.objective)
+    var counted = 0
+    _ = try trainer.fit(untilStep: 60) { _ in
+      if trainer.step == 15 { allocation_counter_arm() }
+      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
+    }
+    #expect(counted == products, "\(counted) in \(Self.steps) steps, \(products) inside their products")
   }
 
   /// Two halves of an update, a frozen parameter, penalties, an average, a momentum of its own every step.

@@ -1,6 +1,8 @@
+import Averaging
 import DistributedScenarios
 import Foundation
 import MessagePassing
+import TensorCore
 
 /// Ways in which one rank can go wrong while the others work on; each is told which rank.
 enum Failures {
@@ -15,6 +17,20 @@ enum Failures {
     },
     "exit": { world, rank in
       try work(world) { step in if world.rank == rank && step == 20 { exit(0) } }
+    },
+    // Between the segments of a pass whose shards meet.
+    "throw-in-pass": { world, rank in
+      let shards = Shards(2 * world.size)
+      let exchange = ShardExchange(world, shards: shards, batchSizes: [64], channels: [16])
+      let memory = Arena<Float>(count: 64)
+      let form = SynchronizationForm(.sums, channels: 16, valuesPerSample: 1)
+      for segment in 0... {
+        if world.rank == rank && segment == 20 { throw CheckFailure("segment \(segment) cannot be run") }
+        try exchange.exchange(form, batch: 64, phase: { _ in }) { _ in
+          (UnsafePointer(memory.base), memory.base + 32)
+        }
+        usleep(1000)
+      }
     },
     // A receive that is shorter, or longer, than what is sent.
     "long-message": { world, rank in try unequalExchange(world, rank, sent: 100, received: 50) },

@@ -14,7 +14,9 @@ extension Sequential {
 
   /// Three stages of two convolutions with batch normalization, after Simonyan and Zisserman 2015, small enough for
   /// images of 32 × 32.
-  public static func vggSmall(classes: Int, dropout: Double = 0) -> Sequential {
+  public static func vggSmall(
+    classes: Int, dropout: Double = 0, synchronizesBatchNormalization: Bool = false
+  ) -> Sequential {
     var parts: [Part] = []
     for channels in [32, 64, 128] {
       for _ in 0..<2 {
@@ -27,7 +29,9 @@ extension Sequential {
     }
     parts += [.flatten, .dense(256), .activation(.relu)]
     if dropout > 0 { parts.append(.dropout(dropout)) }
-    return Sequential(parts + [.dense(classes)], initialValue: .heNormal)
+    return Sequential(
+      parts + [.dense(classes)], initialValue: .heNormal,
+      synchronizesBatchNormalization: synchronizesBatchNormalization)
   }
 
   /// Dense layers that narrow to a code and widen again to the input, which they are trained to give back.

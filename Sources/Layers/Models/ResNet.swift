@@ -13,13 +13,19 @@ public struct ResNet: Layer {
   /// Of each stage.
   public let blocksPerStage: Int
   public let initialValue: InitialValue
+  /// Whether batch normalizations take the statistics of the whole batch instead of a shard's.
+  public let synchronizesBatchNormalization: Bool
 
   /// - Parameter depth: 20, 32, 44, 56, …: 6n + 2.
-  public init(depth: Int, channels: Int = 3, classes: Int, initialValue: InitialValue = .pytorch) {
+  public init(
+    depth: Int, channels: Int = 3, classes: Int, initialValue: InitialValue = .pytorch,
+    synchronizesBatchNormalization: Bool = false
+  ) {
     precondition(depth >= 8 && (depth - 2) % 6 == 0, "a residual network of this kind has 6n + 2 layers")
     self.channels = channels
     self.classes = classes
     self.initialValue = initialValue
+    self.synchronizesBatchNormalization = synchronizesBatchNormalization
     blocksPerStage = (depth - 2) / 6
   }
 
@@ -68,6 +74,7 @@ public struct ResNet: Layer {
       stride: Size2D(height: stride, width: stride),
       padding: Size2D(height: kernel / 2, width: kernel / 2), usesBias: false, initialValue: initialValue)(
         x, in: &graph)
-    return try BatchNormalization(normalization, outputs)(convolved, in: &graph)
+    return try BatchNormalization(
+      normalization, outputs, isSynchronized: synchronizesBatchNormalization)(convolved, in: &graph)
   }
 }

@@ -43,11 +43,16 @@ public struct Sequential: Layer {
 
   public let parts: [Part]
   public let initialValue: InitialValue
+  /// Whether batch normalizations take the statistics of the whole batch instead of a shard's.
+  public let synchronizesBatchNormalization: Bool
 
   /// - Parameter initialValue: of dense layers and convolutions.
-  public init(_ parts: [Part], initialValue: InitialValue = .pytorch) {
+  public init(
+    _ parts: [Part], initialValue: InitialValue = .pytorch, synchronizesBatchNormalization: Bool = false
+  ) {
     self.parts = parts
     self.initialValue = initialValue
+    self.synchronizesBatchNormalization = synchronizesBatchNormalization
   }
 
   public func callAsFunction(_ x: Node, in graph: inout Graph) throws(GraphError) -> Node {
@@ -94,7 +99,8 @@ public struct Sequential: Layer {
       }
     case .batchNormalization:
       try require(shape.rank >= 2, "an input [batch, channels, …]", shape, name, in: graph)
-      return try BatchNormalization(name, shape[1])(x, in: &graph)
+      return try BatchNormalization(
+        name, shape[1], isSynchronized: synchronizesBatchNormalization)(x, in: &graph)
     case .layerNormalization: return try LayerNormalization(name, last(shape))(x, in: &graph)
     case .rmsNormalization: return try RMSNormalization(name, last(shape))(x, in: &graph)
     case .activation(let activation):
@@ -135,7 +141,9 @@ public struct Sequential: Layer {
     _ parts: [Part], _ name: String, _ x: Node, in graph: inout Graph
   ) throws(GraphError) -> Node {
     try graph.scope(name) { graph throws(GraphError) in
-      try Sequential(parts, initialValue: initialValue)(x, in: &graph)
+      try Sequential(
+        parts, initialValue: initialValue, synchronizesBatchNormalization: synchronizesBatchNormalization)(
+          x, in: &graph)
     }
   }
 

@@ -44,6 +44,8 @@ public struct ModelConfiguration: Sendable, Equatable, ConfigurationSection {
   public var heads = 4
   /// Whether a transformer's head shares its weight with the tokens' table.
   public var tiesWeights = false
+  /// Whether batch normalizations take the statistics of the whole batch instead of a shard's.
+  public var synchronizedBatchNorm = false
   /// For `layers`: what is behind one another.
   public var layers: [LayerConfiguration] = []
   /// For `layers`: whether the model is trained to give back its input.
@@ -73,6 +75,9 @@ public struct ModelConfiguration: Sendable, Equatable, ConfigurationSection {
         remedy: "Heads share the width evenly: change one of the two.")
     }
     if keys.contains("tiesWeights") { try reader.flag("tiesWeights", &tiesWeights) }
+    if keys.contains("synchronizedBatchNorm") {
+      try reader.flag("synchronizedBatchNorm", &synchronizedBatchNorm)
+    }
     if keys.contains("layers") {
       try reader.sections("layers", &layers, each: LayerConfiguration())
       try reader.require(
@@ -94,13 +99,13 @@ extension ModelConfiguration.Name {
     switch self {
     case .mlp: ["hidden", "activation", "initial", "dropout"]
     case .lenet: ["initial"]
-    case .resnet20, .resnet32, .resnet56: ["initial"]
-    case .vggSmall: ["dropout"]
+    case .resnet20, .resnet32, .resnet56: ["initial", "synchronizedBatchNorm"]
+    case .vggSmall: ["dropout", "synchronizedBatchNorm"]
     case .charRNN, .charLSTM, .charGRU: ["width", "depth", "dropout"]
     case .gpt: ["width", "depth", "heads", "dropout", "tiesWeights", "initial"]
     case .autoencoder: ["hidden", "activation", "initial"]
     case .convolutionalAutoencoder: ["hidden", "activation"]
-    case .layers: ["layers", "initial", "reconstructs"]
+    case .layers: ["layers", "initial", "reconstructs", "synchronizedBatchNorm"]
     }
   }
 

@@ -60,8 +60,12 @@ extension RunConfiguration {
     case .lenet: return Sequential.lenet(classes: outputs, initialValue: model.initial)
     case .resnet20, .resnet32, .resnet56:
       let depth = model.name == .resnet20 ? 20 : model.name == .resnet32 ? 32 : 56
-      return ResNet(depth: depth, channels: channels, classes: outputs, initialValue: model.initial)
-    case .vggSmall: return Sequential.vggSmall(classes: outputs, dropout: model.dropout)
+      return ResNet(
+        depth: depth, channels: channels, classes: outputs, initialValue: model.initial,
+        synchronizesBatchNormalization: model.synchronizedBatchNorm)
+    case .vggSmall:
+      return Sequential.vggSmall(
+        classes: outputs, dropout: model.dropout, synchronizesBatchNormalization: model.synchronizedBatchNorm)
     case .charRNN, .charLSTM, .charGRU:
       let cell: RecurrentCell = model.name == .charRNN ? .tanh : model.name == .charLSTM ? .lstm : .gru
       return RecurrentLanguageModel(
@@ -79,7 +83,9 @@ extension RunConfiguration {
       return Sequential.convolutionalAutoencoder(
         channels: channels, widths: model.hidden, activation: model.activation)
     case .layers:
-      return Sequential(model.layers.map { $0.part(classes: outputs) }, initialValue: model.initial)
+      return Sequential(
+        model.layers.map { $0.part(classes: outputs) }, initialValue: model.initial,
+        synchronizesBatchNormalization: model.synchronizedBatchNorm)
     }
   }
 

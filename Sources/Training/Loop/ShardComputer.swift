@@ -1,7 +1,6 @@
 import Autodiff
 import Averaging
 import Datasets
-import Layers
 import TensorCore
 
 /// Computes the gradients of this rank's shards: the loader's samples through the training plan.
@@ -12,20 +11,18 @@ final class ShardComputer {
   private let seed: UInt64
   let parameters: Arena<Float>
 
-  /// - Parameter sizes: the numbers of samples that shards can have; each has a plan of its own.
+  /// - Parameter plans: by the numbers of samples that shards can have.
   init(
-    _ objective: Objective, parameters: Arena<Float>, sizes: Set<Int>, seed: UInt64
-  ) throws {
-    var plans: [Int: Plan] = [:]
-    for size in sizes where size > 0 { plans[size] = try objective.trainingPlan(batch: size) }
+    _ plans: [Int: Plan], layout: VectorLayout, parameters: Arena<Float>, seed: UInt64
+  ) throws(TrainingError) {
     self.plans = plans
     self.parameters = parameters
     self.seed = seed
     try Trainer.requireMemory(
       plans.values.map(\.activationCount).max() ?? 0, at: "shards",
-      "for the results of a shard of \(sizes.max() ?? 0) samples")
+      "for the results of a shard of \(plans.keys.max() ?? 0) samples")
     activations = Arena(count: plans.values.map(\.activationCount).max() ?? 0)
-    riderOffset = objective.layout.riders.lowerBound
+    riderOffset = layout.riders.lowerBound
   }
 
   func compute(

@@ -1,3 +1,4 @@
+import Autodiff
 import Averaging
 import Datasets
 import Foundation
@@ -47,7 +48,9 @@ public final class Trainer {
   package let synchronized: SynchronizedStep
 
   private let data: any Dataset
-  private let computer: ShardComputer
+  /// One of the two: the second where the passes of shards depend on each other.
+  private let computer: ShardComputer?
+  private let together: SynchronizedShards?
   private let run: Range<Int>
   private let evaluationShard: Int
   private let evaluatesOnRankZero: Bool
@@ -123,8 +126,16 @@ public final class Trainer {
     synchronized = SynchronizedStep(
       communicator, layout: layout, parameters: parameters, optimizer: optimizer, sum: sum)
     let cut = self.shards
-    let shardSizes = sizes.flatMap { cut.ranges(ofBatch: $0).map(\.count) }
-    computer = try ShardComputer(objective, parameters: parameters, sizes: Set(shardSizes), seed: seed)
+    var plans: [Int: Plan] = [:]
+    for size in Set(sizes.flatMap { cut.ranges(ofBatch: $0).map(\.count) }) where size > 0 {
+      plans[size] = try objective.trainingPlan(batch: size)
+    }
+    together = try SynchronizedShards(
+      plans, parameters: parameters, data: data, shards: cut, batchSizes: sizes, seed: seed,
+      over: communicator)
+    computer =
+      together == nil
+      ? try ShardComputer(plans, layout: layout, parameters: parameters, seed: seed) : nil
   }
 
   /// Refuses what would have the system end the process, or the process itself.
@@ -195,10 +206,10 @@ public final class Trainer {
     while step < last {
       let batch = sampler.batch(step: step).count
       time.enter(.compute)
+      try together?.compute(batch: batch, phase: { enter($0) }, next: { nextSamples(ofShard: $0, loader) })
       let outcome = try synchronized.run(
-        step: step, batch: batch, stopRequested: stopRequested(),
-        phase: { time.enter($0 == .compute ? .compute : .communication) },
-        compute: { shard, gradients, observer in try computeNext(shard, gradients, observer, loader) })
+        step: step, batch: batch, stopRequested: stopRequested(), phase: { enter($0) },
+        compute: { shard, gradients, observer in try compute(shard, gradients, observer, loader) })
       time.enter(.other)
       step += 1
       samplesTrained += batch
@@ -212,17 +223,24 @@ public final class Trainer {
     return true
   }
 
-  private func computeNext(
+  private func enter(_ phase: StepPhase) { time.enter(phase == .compute ? .compute : .communication) }
+
+  private func compute(
     _ shard: Int, _ gradients: UnsafeMutablePointer<Float>, _ observer: (any CompletionObserver)?,
     _ loader: Loader
   ) throws {
+    together?.copyGradients(of: shard, to: gradients)
+    try computer?.compute(nextSamples(ofShard: shard, loader), gradients: gradients, observer: observer)
+  }
+
+  private func nextSamples(ofShard shard: Int, _ loader: Loader) -> Loader.Shard {
     time.enter(.data)
     let samples = loader.next()
     time.enter(.compute)
     guard let samples, samples.step == step, samples.index == shard - run.lowerBound else {
       preconditionFailure("the loader gave another shard than \(shard) of step \(step)")
     }
-    try computer.compute(samples, gradients: gradients, observer: observer)
+    return samples
   }
 
   /// How well the model does now. All ranks call it, and all get the same.
