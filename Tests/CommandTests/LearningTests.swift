@@ -33,10 +33,11 @@ private let isLong = environment["LOCKSTEP_LEARNING"] == "1"
   @Test func aResidualNetworkLearnsColouredShapes() throws {
     let place = try Workplace()
     try train(
-      ["resnet20"] + settings("data.samples=1024", "data.testSamples=300", "epochs=5"), ranks: 2, as: "run",
-      in: place)
+      ["resnet20"]
+        + settings("data.samples=3000", "data.testSamples=500", "data.augment=[]", "epochs=4"), ranks: 2,
+      as: "run", in: place)
     // A linear model, and chance, reach 0.1.
-    #expect(try #require(last(.test, of: "run", in: place).accuracy) > 0.4)
+    #expect(try #require(last(.test, of: "run", in: place).accuracy) > 0.3)
   }
 
   @Test(arguments: ["gpt", "lstm"]) func languageModelsLearnMoreThanFrequencies(_ preset: String) throws {

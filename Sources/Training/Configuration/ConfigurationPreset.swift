@@ -78,11 +78,11 @@ public struct ConfigurationPreset: Sendable, Equatable {
         samples: 8000
         testSamples: 2000
         normalization: standard
-        augment: [{type: horizontalFlip}, {type: crop, padding: 4}]
+        augment: [{type: horizontalFlip}, {type: crop, padding: 2}]
       loss: crossEntropy
       optimizer:
         name: sgd
-        learningRate: 0.05
+        learningRate: 0.02
         momentum: 0.9
         weightDecay: 0.0005
       schedule:
@@ -90,7 +90,7 @@ public struct ConfigurationPreset: Sendable, Equatable {
       batch: 64
       shards: 4                # batch normalization sees a shard at a time
       lastBatch: drop
-      epochs: 3
+      epochs: 6
       seed: 0
 
       """)
