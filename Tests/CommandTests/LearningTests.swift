@@ -18,7 +18,8 @@ private let isLong = environment["LOCKSTEP_LEARNING"] == "1"
   private func train(
     _ arguments: [String], ranks: Int? = nil, as run: String, in place: Workplace
   ) throws {
-    let result = try place.lockstep(["train"] + arguments + ["--out", run], ranks: ranks)
+    let result = try place.lockstep(
+      ["train"] + arguments + ["--out", run], ranks: ranks, timeout: isLong ? 3600 : 300)
     #expect(result.exitCode == 0, "\(result)")
   }
 

@@ -16,12 +16,13 @@ final class Workplace {
 
   func file(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// Runs the command to its end; by itself, or under mpirun as so many ranks.
-  func lockstep(_ arguments: [String], ranks: Int? = nil) throws -> ProgramResult {
+  /// Runs the command to its end, within so many seconds; by itself, or under mpirun as so many ranks.
+  func lockstep(_ arguments: [String], ranks: Int? = nil, timeout: Double = 60) throws -> ProgramResult {
     if let ranks {
-      return try MPIRun.run(ranks: ranks, executable: "lockstep", arguments: arguments, directory: path)
+      return try MPIRun.run(
+        ranks: ranks, executable: "lockstep", arguments: arguments, directory: path, timeout: timeout)
     }
-    return try Program.run(executable: "lockstep", arguments: arguments, directory: path)
+    return try Program.run(executable: "lockstep", arguments: arguments, directory: path, timeout: timeout)
   }
 
   func start(_ arguments: [String], ranks: Int) throws -> RunningProgram {
