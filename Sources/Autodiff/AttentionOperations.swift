@@ -72,7 +72,7 @@ extension Graph {
     let form = NormalizationForm(
       rows: old.count / columns, columns: columns, epsilon: epsilon, isCentered: isCentered,
       hasBias: bias != nil)
-    return append(.normalization(form), [x] + vectors, old)
+    return append(.rowNormalization(form), [x] + vectors, old)
   }
 
   /// The gradients of a normalization's operands.
@@ -83,9 +83,9 @@ extension Graph {
     let rows = append(.view(offset: 0), [dy], [form.rows, form.columns])
     let dbias = form.hasBias && wanted[2] ? append(.reduceSum(axis: 0), [rows], [form.columns]) : nil
     let dweight =
-      wanted[1] ? append(.normalizationWeightGradient(form), [x, dy], shape(of: weight)) : nil
+      wanted[1] ? append(.rowNormalizationWeightGradient(form), [x, dy], shape(of: weight)) : nil
     let dx =
-      wanted[0] ? append(.normalizationInputGradient(form), [x, dy, weight], shape(of: x)) : nil
+      wanted[0] ? append(.rowNormalizationInputGradient(form), [x, dy, weight], shape(of: x)) : nil
     return [dx, dweight] + (form.hasBias ? [dbias] : [])
   }
 }

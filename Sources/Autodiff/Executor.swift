@@ -150,10 +150,10 @@ package enum Executor<Kernels: KernelSet> {
     case .reorder(let form): Kernels.reorder(form, a, y, primitive: primitive)
     case .softmax: Kernels.softmax(a, y, first, second)
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
-    case .normalization(let form):
+    case .rowNormalization(let form):
       Kernels.normalize(form, a, b, form.hasBias ? UnsafePointer(c) : nil, y)
-    case .normalizationInputGradient(let form): Kernels.normalizeInputGradient(form, a, c, b, y)
-    case .normalizationWeightGradient(let form): Kernels.normalizeWeightGradient(form, a, b, y)
+    case .rowNormalizationInputGradient(let form): Kernels.normalizeInputGradient(form, a, c, b, y)
+    case .rowNormalizationWeightGradient(let form): Kernels.normalizeWeightGradient(form, a, b, y)
     case .differs(let value): Kernels.differs(a, from: Scalar(value), y, count)
     case .embedding(let form): Kernels.embedding(form, a, b, y)
     case .embeddingGradient(let form): Kernels.embeddingGradient(form, a, b, y)
@@ -177,10 +177,10 @@ package enum Executor<Kernels: KernelSet> {
     case .globalAverageGradient(let form): Kernels.globalAverageGradient(form, a, y)
 
     case .channelStatistics(let form): Kernels.channelStatistics(form, a, y)
-    case .normalize(let form): Kernels.normalize(form, a, b, c, d, y)
-    case .normalizeSums(let form): Kernels.normalizeSums(form, a, b, c, d, e, y)
-    case .normalizeGradient(let form): Kernels.normalizeGradient(form, b, c, d, e, a, f, y)
-    case .frozenNormalizeGradient(let form): Kernels.frozenNormalizeGradient(form, b, c, d, e, a, y)
+    case .batchNormalization(let form): Kernels.normalize(form, a, b, c, d, y)
+    case .batchNormalizationSums(let form): Kernels.normalizeSums(form, a, b, c, d, e, y)
+    case .batchNormalizationGradient(let form): Kernels.normalizeGradient(form, b, c, d, e, a, f, y)
+    case .frozenBatchNormalizationGradient(let form): Kernels.frozenNormalizeGradient(form, b, c, d, e, a, y)
     case .synchronize: preconditionFailure("shards meet here: this plan is run segment by segment")
 
     // Labels have no slot, so a gradient's next operand is the second that has one.

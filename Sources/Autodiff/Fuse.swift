@@ -15,7 +15,7 @@ extension Graph {
       case .activation(let activation):
         fuseActivation(activation, at: index, users)
         fuseReLUAfterNormalization(at: index, users)
-      case .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
+      case .batchNormalizationSums, .batchNormalizationGradient, .frozenBatchNormalizationGradient:
         fuseReLUGradientOfNormalization(at: index)
       default: break
       }

@@ -5,10 +5,10 @@ extension Graph {
   mutating func fuseReLUAfterNormalization(at index: Int, _ users: [Int]) {
     guard case .activation(.relu) = records[index].operation,
       let source = records[index].operands.first?.index, users[source] == 1,
-      case .normalize(var form) = records[source].operation, !form.appliesReLU
+      case .batchNormalization(var form) = records[source].operation, !form.appliesReLU
     else { return }
     form.appliesReLU = true
-    records[index].operation = .normalize(form)
+    records[index].operation = .batchNormalization(form)
     records[index].operands = records[source].operands
   }
 
@@ -20,22 +20,23 @@ extension Graph {
     let (first, position): (Int, Int)
     var form: BatchNormalizationForm
     switch record.operation {
-    case .normalizeSums(let sums): (form, first, position) = (sums, 0, 4)
-    case .normalizeGradient(let gradient), .frozenNormalizeGradient(let gradient):
+    case .batchNormalizationSums(let sums): (form, first, position) = (sums, 0, 4)
+    case .batchNormalizationGradient(let gradient), .frozenBatchNormalizationGradient(let gradient):
       (form, first, position) = (gradient, 1, 0)
     default: return
     }
     let arriving = records[record.operands[position].index]
     guard !form.appliesReLU, case .activationGradient(.relu) = arriving.operation,
-      case .normalize(let forward) = records[arriving.operands[0].index].operation, forward.appliesReLU,
+      case .batchNormalization(let forward) = records[arriving.operands[0].index].operation,
+      forward.appliesReLU,
       records[arriving.operands[0].index].operands == Array(record.operands[first..<first + 4])
     else { return }
     form.appliesReLU = true
     records[index].operands[position] = arriving.operands[1]
     switch record.operation {
-    case .normalizeSums: records[index].operation = .normalizeSums(form)
-    case .normalizeGradient: records[index].operation = .normalizeGradient(form)
-    default: records[index].operation = .frozenNormalizeGradient(form)
+    case .batchNormalizationSums: records[index].operation = .batchNormalizationSums(form)
+    case .batchNormalizationGradient: records[index].operation = .batchNormalizationGradient(form)
+    default: records[index].operation = .frozenBatchNormalizationGradient(form)
     }
   }
 }

@@ -57,7 +57,7 @@ extension Graph {
     case .softmax: return [append(.softmaxGradient, [y, dy], record.shape)]
     case .recurrent(let form): return gradients(ofRecurrent: form, y, dy, operands)
 
-    case .normalization(let form): return normalizationGradients(form, operands, dy, wanted: wanted)
+    case .rowNormalization(let form): return normalizationGradients(form, operands, dy, wanted: wanted)
     case .embedding(let form): return [nil, append(.embeddingGradient(form), [operands[0], dy], shape(1))]
     case .attention(let form):
       let mask = operands.dropFirst()
@@ -80,7 +80,7 @@ extension Graph {
 
     case .pool(let form): return [poolGradient(form, operands[0], dy)]
     case .globalAverage(let form): return [append(.globalAverageGradient(form), [dy], shape(0))]
-    case .normalize(let form): return normalizeGradients(form, operands, dy, wanted: wanted)
+    case .batchNormalization(let form): return normalizeGradients(form, operands, dy, wanted: wanted)
 
     case .crossEntropy(let smoothing):
       return [append(.crossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
@@ -88,16 +88,16 @@ extension Graph {
       return [append(.softCrossEntropyGradient(smoothing: smoothing), operands + [dy], shape(0)), nil]
     case .valueLoss(let kind): return [append(.valueLossGradient(kind), operands + [dy], shape(0)), nil]
 
-    // Of statistics, `normalize` takes the part of what they are made of.
+    // Of statistics, `batchNormalization` takes the part of what they are made of.
     case .oneHot, .differs, .countCorrect, .countAgreeing, .channelStatistics, .synchronize:
       return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
       .valueLossGradient,
-      .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .rowNormalizationInputGradient, .rowNormalizationWeightGradient, .embeddingGradient, .attentionGradient,
       .recurrentGradient, .recurrentWeightGradient,
       .convolutionWeightGradient, .sumOfChannels, .reorder,
       .maxPoolGradient, .averagePoolGradient, .globalAverageGradient,
-      .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
+      .batchNormalizationSums, .batchNormalizationGradient, .frozenBatchNormalizationGradient:
       preconditionFailure("\(record.operation) is a gradient already; second derivatives are not offered")
     }
   }

@@ -31,18 +31,18 @@ extension Operation {
     case .channelStatistics(var form):
       form.block = shared
       return (.channelStatistics(form), [shared], 0)
-    case .normalize(var form):
+    case .batchNormalization(var form):
       form.block = shared
-      return (.normalize(form), [shared, 0, 0, 0], shared)
-    case .normalizeSums(var form):
+      return (.batchNormalization(form), [shared, 0, 0, 0], shared)
+    case .batchNormalizationSums(var form):
       form.block = shared
-      return (.normalizeSums(form), [shared, 0, 0, 0, shared], 0)
-    case .normalizeGradient(var form):
+      return (.batchNormalizationSums(form), [shared, 0, 0, 0, shared], 0)
+    case .batchNormalizationGradient(var form):
       form.block = shared
-      return (.normalizeGradient(form), [shared, shared, 0, 0, 0, 0], shared)
-    case .frozenNormalizeGradient(var form):
+      return (.batchNormalizationGradient(form), [shared, shared, 0, 0, 0, 0], shared)
+    case .frozenBatchNormalizationGradient(var form):
       form.block = shared
-      return (.frozenNormalizeGradient(form), [shared, shared, 0, 0, 0], shared)
+      return (.frozenBatchNormalizationGradient(form), [shared, shared, 0, 0, 0], shared)
     default: return nil
     }
   }

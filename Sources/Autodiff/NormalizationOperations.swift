@@ -39,7 +39,7 @@ extension Graph {
     } else {
       statistics = try reshape(concatenate([runningMean, runningVariance], axis: 0), [2, form.channels])
     }
-    return append(.normalize(form), [x, statistics, weight, bias], shape(of: x))
+    return append(.batchNormalization(form), [x, statistics, weight, bias], shape(of: x))
   }
 
   /// The variance of a shard as it is estimated for all samples.
@@ -76,7 +76,7 @@ extension Graph {
       batch: old[0], channels: old[1], spatial: old.count / (old[0] * old[1]), epsilon: epsilon)
   }
 
-  /// The gradients of `normalize`'s operands x, statistics, weight and bias. Where the statistics are x's own, or
+  /// The gradients of `batchNormalization`'s operands x, statistics, weight and bias. Where the statistics are x's own, or
   /// those of all shards' x, what flows through them is in the gradient of x; otherwise they are constants.
   mutating func normalizeGradients(
     _ form: BatchNormalizationForm, _ operands: [Node], _ dy: Node, wanted: [Bool]
@@ -87,17 +87,17 @@ extension Graph {
     func part(_ start: Int) -> Operation {
       .slice(RunForm(rows: 1, whole: 2 * form.channels, part: form.channels, start: start))
     }
-    let sums = append(.normalizeSums(form), operands + [dy], [2, form.channels])
+    let sums = append(.batchNormalizationSums(form), operands + [dy], [2, form.channels])
     let weight = wanted[2] ? append(part(0), [sums], channels) : nil
     let bias = wanted[3] ? append(part(form.channels), [sums], channels) : nil
     guard wanted[0] else { return [nil, nil, weight, bias] }
     let dx: Node
     switch origin {
-    case .shard: dx = append(.normalizeGradient(form), [dy] + operands + [sums], shape(of: x))
+    case .shard: dx = append(.batchNormalizationGradient(form), [dy] + operands + [sums], shape(of: x))
     case .batch:
       let whole = append(.synchronize(form.synchronization(.sums)), [sums], [2, form.channels])
-      dx = append(.normalizeGradient(form), [dy] + operands + [whole], shape(of: x))
-    case .elsewhere: dx = append(.frozenNormalizeGradient(form), [dy] + operands, shape(of: x))
+      dx = append(.batchNormalizationGradient(form), [dy] + operands + [whole], shape(of: x))
+    case .elsewhere: dx = append(.frozenBatchNormalizationGradient(form), [dy] + operands, shape(of: x))
     }
     return [dx, nil, weight, bias]
   }

@@ -77,11 +77,11 @@ package enum Operation: Hashable, Sendable {
   /// y (softmax's result), dy
   case softmaxGradient
   /// x, weight, bias where the form says so
-  case normalization(NormalizationForm)
+  case rowNormalization(NormalizationForm)
   /// x, dy, weight
-  case normalizationInputGradient(NormalizationForm)
+  case rowNormalizationInputGradient(NormalizationForm)
   /// x, dy
-  case normalizationWeightGradient(NormalizationForm)
+  case rowNormalizationWeightGradient(NormalizationForm)
 
   // Sequences.
   /// tokens, table
@@ -114,16 +114,16 @@ package enum Operation: Hashable, Sendable {
   case globalAverageGradient(PoolingForm)
 
   // Batch normalization: [batch, channels, …], plain or in blocks of channels as the form says.
-  /// x → [2, channels], the mean and the biased variance; the gradient of `normalize` takes x's part in them
+  /// x → [2, channels], the mean and the biased variance; the gradient of `batchNormalization` takes x's part in them
   case channelStatistics(BatchNormalizationForm)
   /// x, statistics, weight, bias
-  case normalize(BatchNormalizationForm)
+  case batchNormalization(BatchNormalizationForm)
   /// x, statistics, weight, bias, dy → [2, channels], the gradients of weight and bias
-  case normalizeSums(BatchNormalizationForm)
+  case batchNormalizationSums(BatchNormalizationForm)
   /// dy, x, statistics, weight, bias, sums: where the statistics are x's own
-  case normalizeGradient(BatchNormalizationForm)
+  case batchNormalizationGradient(BatchNormalizationForm)
   /// dy, x, statistics, weight, bias: where the statistics are constants
-  case frozenNormalizeGradient(BatchNormalizationForm)
+  case frozenBatchNormalizationGradient(BatchNormalizationForm)
   /// A vector of this shard, [2, channels] → what those of all shards of the batch make together. Nothing here
   /// computes it: a plan's run stops before it, see `Plan.synchronizations`.
   case synchronize(SynchronizationForm)
@@ -170,10 +170,10 @@ package enum Operation: Hashable, Sendable {
   package var overwritableOperands: Int {
     switch self {
     case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient,
-      .normalize:
+      .batchNormalization:
       1
-    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .normalizationInputGradient,
-      .valueLossGradient, .normalizeGradient, .frozenNormalizeGradient:
+    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .rowNormalizationInputGradient,
+      .valueLossGradient, .batchNormalizationGradient, .frozenBatchNormalizationGradient:
       2
     default: 0
     }

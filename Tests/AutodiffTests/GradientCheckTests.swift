@@ -11,9 +11,9 @@ import Autodiff
 enum Differentiable: CaseIterable {
   case matrixProduct, activation, add, multiply, scale, view, slice, pad, concatenate, transpose, reduceSum,
     broadcast, softmax, dropout, crossEntropy, softCrossEntropy, valueLoss,
-    recurrent, normalization, embedding, attention,
+    recurrent, rowNormalization, embedding, attention,
     convolution, transposedConvolution, addToChannels,
-    pool, globalAverage, normalize
+    pool, globalAverage, batchNormalization
 
   /// Which of them an operation is; `nil` for leaves and for what only the backward pass writes. Without a
   /// `default`, so that an operation cannot be added without a decision here.
@@ -35,12 +35,12 @@ enum Differentiable: CaseIterable {
     case .reduceSum: self = .reduceSum
     case .broadcast: self = .broadcast
     case .softmax: self = .softmax
-    case .normalization: self = .normalization
+    case .rowNormalization: self = .rowNormalization
     case .embedding: self = .embedding
     case .attention: self = .attention
     case .pool: self = .pool
     case .globalAverage: self = .globalAverage
-    case .normalize: self = .normalize
+    case .batchNormalization: self = .batchNormalization
     case .crossEntropy: self = .crossEntropy
     case .valueLoss: self = .valueLoss
     case .convolution: self = .convolution
@@ -50,10 +50,10 @@ enum Differentiable: CaseIterable {
       .countAgreeing, .differs, .activationGradient, .softmaxGradient, .crossEntropyGradient,
       .softCrossEntropyGradient, .valueLossGradient,
       .recurrentGradient, .recurrentWeightGradient,
-      .normalizationInputGradient, .normalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .rowNormalizationInputGradient, .rowNormalizationWeightGradient, .embeddingGradient, .attentionGradient,
       .convolutionWeightGradient, .sumOfChannels, .reorder,
       .maxPoolGradient, .averagePoolGradient, .globalAverageGradient,
-      .normalizeSums, .normalizeGradient, .frozenNormalizeGradient:
+      .batchNormalizationSums, .batchNormalizationGradient, .frozenBatchNormalizationGradient:
       return nil
     // Their gradient is in that of what normalizes by them; SynchronizedGradientTests follow it over several shards.
     case .channelStatistics, .synchronize: return nil
@@ -220,7 +220,7 @@ enum Differentiable: CaseIterable {
       ]
     case .globalAverage:
       return [{ graph in try graph.globalAveragePooling(graph.parameter("a", [2, 3, 4, 5])) }]
-    case .normalize:
+    case .batchNormalization:
       let cases: [(shape: Shape, rectifies: Bool, isFrozen: Bool)] = [
         ([4, 3], false, false), ([3, 2, 5], true, false), ([2, 3, 2, 3], false, true), ([5, 4], true, true),
       ]
@@ -245,7 +245,7 @@ enum Differentiable: CaseIterable {
             graph.parameter("a", [6, 5]), probabilities: graph.input([6, 5]), smoothing: smoothing)
         }
       }
-    case .normalization:
+    case .rowNormalization:
       return [
         { graph in
           try graph.layerNormalization(

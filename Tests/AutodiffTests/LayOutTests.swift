@@ -82,7 +82,8 @@ import Autodiff
     #expect(reorders(operations).isEmpty)
     for operation in operations {
       switch operation {
-      case .normalize(let form), .normalizeSums(let form), .normalizeGradient(let form),
+      case .batchNormalization(let form), .batchNormalizationSums(let form),
+        .batchNormalizationGradient(let form),
         .channelStatistics(let form):
         #expect(form.block == 16)
       case .pool(let form), .maxPoolGradient(let form), .globalAverage(let form),
