@@ -18,55 +18,25 @@ public enum BuiltInDigits {
     split: Split, count: Int, seed: UInt64 = 1, threads: Int = 1,
     normalization: Normalization = .unit
   ) throws(DatasetError) -> ByteImages {
-    precondition(count >= 0 && threads > 0, "\(count) samples on \(threads) threads")
     let step: UInt64 = split == .train ? 0 : 1
     let size = DigitPen.side * DigitPen.side
-    let labels = Self.labels(count: count, seed: seed, step: step)
+    let labels = BuiltInLabels.draw(count: count, seed: seed, step: step)
     let pixels = [UInt8](unsafeUninitializedCapacity: count * size) { memory, filled in
       defer { filled = count * size }
       guard let base = memory.baseAddress else { return }
-      let target = Shared(pixels: base)
-      let parts = max(1, min(threads, count / 256))
-      @Sendable func draw(part: Int) {
+      let target = SharedMemory(base: base)
+      Parallel.run(count: count, threads: threads, least: 256) { part in
         let pen = DigitPen()
-        for sample in count * part / parts..<count * (part + 1) / parts {
+        for sample in part {
           var stream = RandomStream(
             seed: seed, purpose: .builtInData, step: step, sample: UInt64(sample))
-          pen.draw(Int(labels[sample]), by: &stream, into: target.pixels + sample * size)
+          pen.draw(Int(labels[sample]), by: &stream, into: target.base + sample * size)
         }
       }
-      let others = (1..<parts).map { part in
-        let thread = try? JoinableThread { draw(part: part) }
-        if thread == nil { draw(part: part) }
-        return thread
-      }
-      draw(part: 0)
-      for thread in others { thread?.join() }
     }
     return try ByteImages(
       pixels: pixels, labels: labels, inputShape: [1, DigitPen.side, DigitPen.side],
       classNames: (0..<10).map(String.init), normalization: normalization,
       place: "the built-in digits")
-  }
-
-  /// Memory whose parts different threads write.
-  private struct Shared: @unchecked Sendable {
-    let pixels: UnsafeMutablePointer<UInt8>
-  }
-
-  /// Each ten consecutive samples are a permutation of the digits.
-  private static func labels(count: Int, seed: UInt64, step: UInt64) -> [Int32] {
-    var labels: [Int32] = []
-    labels.reserveCapacity(count + 9)
-    for ten in 0..<(count + 9) / 10 {
-      var stream = RandomStream(
-        seed: seed, purpose: .builtInData, step: step, sample: UInt64(ten), layer: 1)
-      var digits = (0..<10).map(Int32.init)
-      for index in stride(from: 9, to: 0, by: -1) {
-        digits.swapAt(index, stream.integer(below: index + 1))
-      }
-      labels.append(contentsOf: digits)
-    }
-    return Array(labels.prefix(count))
   }
 }

@@ -26,7 +26,7 @@ public enum BuiltInShapes {
   ) throws(DatasetError) -> ByteImages {
     // Steps 0 and 1 are the built-in digits'.
     let step: UInt64 = split == .train ? 2 : 3
-    let labels = labels(count: count, seed: seed, step: step)
+    let labels = BuiltInLabels.draw(count: count, seed: seed, step: step)
     let pixels = [UInt8](unsafeUninitializedCapacity: count * ShapePen.size) { memory, filled in
       filled = count * ShapePen.size
       guard let base = memory.baseAddress else { return }
@@ -43,21 +43,5 @@ public enum BuiltInShapes {
     return try ByteImages(
       pixels: pixels, labels: labels, inputShape: [3, ShapePen.side, ShapePen.side],
       classNames: classNames, normalization: normalization, place: "the built-in shapes")
-  }
-
-  /// Each ten consecutive samples are a permutation of the shapes.
-  private static func labels(count: Int, seed: UInt64, step: UInt64) -> [Int32] {
-    var labels: [Int32] = []
-    labels.reserveCapacity(count + 9)
-    for ten in 0..<(count + 9) / 10 {
-      var stream = RandomStream(
-        seed: seed, purpose: .builtInData, step: step, sample: UInt64(ten), layer: 1)
-      var shapes = (0..<10).map(Int32.init)
-      for index in stride(from: 9, to: 0, by: -1) {
-        shapes.swapAt(index, stream.integer(below: index + 1))
-      }
-      labels.append(contentsOf: shapes)
-    }
-    return Array(labels.prefix(count))
   }
 }
