@@ -92,7 +92,7 @@ extension Graph {
     try requireConvolution(
       channels == [images[1]], "a bias [\(images[1])], one value a channel of \(images)", "\(channels)",
       "Give the bias the layer's output channels.")
-    return append(.addToChannels(ImageForm(images)), [x, bias], images)
+    return append(.addToChannels(ImageTensorForm(images)), [x, bias], images)
   }
 
   private func checkGeometry(

@@ -65,9 +65,9 @@ package enum Operation: Hashable, Sendable {
   /// x, dy
   case convolutionWeightGradient(ConvolutionForm)
   /// x, bias [channels]
-  case addToChannels(ImageForm)
+  case addToChannels(ImageTensorForm)
   /// x: a sum a channel
-  case sumOfChannels(ImageForm)
+  case sumOfChannels(ImageTensorForm)
   /// x; the same images in another layout
   case reorder(ReorderForm)
 

@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test func offsetsAreThoseOfTheNamedLayouts() {
-    let plain = ImageForm(batch: 2, channels: 32, size: .init(height: 3, width: 4))
+    let plain = ImageTensorForm(batch: 2, channels: 32, size: .init(height: 3, width: 4))
     #expect(plain.offset(1, 17, 2, 3) == ((1 * 32 + 17) * 3 + 2) * 4 + 3)
     var blocked = plain
     blocked.block = 16
@@ -37,7 +37,7 @@ import Testing
     _ size: Size2D, _ block: Int
   ) {
     for channels in block == 0 ? [1, 5, 32] : [block, 3 * block] {
-      let form = ImageForm(batch: 3, channels: channels, size: size, block: block)
+      let form = ImageTensorForm(batch: 3, channels: channels, size: size, block: block)
       var draw = Draw(UInt64(form.count))
       let (x, bias) = (draw.values(form.count), draw.values(channels))
       let shifted: [Float] = result(x.count) { Single.addToChannels(form, x, bias, $0) }

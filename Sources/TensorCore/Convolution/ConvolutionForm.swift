@@ -57,12 +57,12 @@ package struct ConvolutionForm: Hashable, Sendable {
       height: (kernel.height - 1) * dilation.height + 1, width: (kernel.width - 1) * dilation.width + 1)
   }
 
-  package var x: ImageForm {
-    ImageForm(batch: batch, channels: inputChannels, size: input, block: inputBlock)
+  package var x: ImageTensorForm {
+    ImageTensorForm(batch: batch, channels: inputChannels, size: input, block: inputBlock)
   }
 
-  package var y: ImageForm {
-    ImageForm(batch: batch, channels: outputChannels, size: output, block: outputBlock)
+  package var y: ImageTensorForm {
+    ImageTensorForm(batch: batch, channels: outputChannels, size: output, block: outputBlock)
   }
 
   /// [outputChannels, inputChannels / groups, kernel height, kernel width]

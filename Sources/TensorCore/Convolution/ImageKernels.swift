@@ -6,7 +6,7 @@ package struct ReorderForm: Hashable, Sendable {
   package var batch: Int
   package var channels: Int
   package var size: Size2D
-  /// The blocks of the operand and of the result, as in `ImageForm`.
+  /// The blocks of the operand and of the result, as in `ImageTensorForm`.
   package var fromBlock: Int
   package var toBlock: Int
 
@@ -18,8 +18,12 @@ package struct ReorderForm: Hashable, Sendable {
     self.toBlock = toBlock
   }
 
-  package var from: ImageForm { ImageForm(batch: batch, channels: channels, size: size, block: fromBlock) }
-  package var to: ImageForm { ImageForm(batch: batch, channels: channels, size: size, block: toBlock) }
+  package var from: ImageTensorForm {
+    ImageTensorForm(batch: batch, channels: channels, size: size, block: fromBlock)
+  }
+  package var to: ImageTensorForm {
+    ImageTensorForm(batch: batch, channels: channels, size: size, block: toBlock)
+  }
 }
 
 /// What is done to images whatever lies between.
@@ -27,9 +31,9 @@ package protocol ImageKernels: KernelBase {
   /// The same images in another layout.
   static func reorder(_ form: ReorderForm, _ x: Input, _ y: Output, primitive: PrimitiveSlot)
   /// y[n, c, h, w] = x[n, c, h, w] + bias[c]
-  static func addToChannels(_ form: ImageForm, _ x: Input, _ bias: Input, _ y: Output)
+  static func addToChannels(_ form: ImageTensorForm, _ x: Input, _ bias: Input, _ y: Output)
   /// y[c] = Σ_{n, h, w} x[n, c, h, w]
-  static func sumOfChannels(_ form: ImageForm, _ x: Input, _ y: Output)
+  static func sumOfChannels(_ form: ImageTensorForm, _ x: Input, _ y: Output)
 }
 
 extension ReferenceKernels {
@@ -38,18 +42,18 @@ extension ReferenceKernels {
     forEachElement(from) { n, c, h, w in y[to.offset(n, c, h, w)] = x[from.offset(n, c, h, w)] }
   }
 
-  package static func addToChannels(_ form: ImageForm, _ x: Input, _ bias: Input, _ y: Output) {
+  package static func addToChannels(_ form: ImageTensorForm, _ x: Input, _ bias: Input, _ y: Output) {
     forEachElement(form) { n, c, h, w in
       y[form.offset(n, c, h, w)] = x[form.offset(n, c, h, w)] + bias[c]
     }
   }
 
-  package static func sumOfChannels(_ form: ImageForm, _ x: Input, _ y: Output) {
+  package static func sumOfChannels(_ form: ImageTensorForm, _ x: Input, _ y: Output) {
     y.update(repeating: 0, count: form.channels)
     forEachElement(form) { n, c, h, w in y[c] += x[form.offset(n, c, h, w)] }
   }
 
-  private static func forEachElement(_ form: ImageForm, _ body: (Int, Int, Int, Int) -> Void) {
+  private static func forEachElement(_ form: ImageTensorForm, _ body: (Int, Int, Int, Int) -> Void) {
     for n in 0..<form.batch {
       for c in 0..<form.channels {
         for h in 0..<form.size.height {
@@ -73,11 +77,11 @@ extension FloatKernels {
     precondition(status == 0, "oneDNN could not run the reorder \(form): status \(status)")
   }
 
-  package static func addToChannels(_ form: ImageForm, _ x: Input, _ bias: Input, _ y: Output) {
+  package static func addToChannels(_ form: ImageTensorForm, _ x: Input, _ bias: Input, _ y: Output) {
     lockstep_add_to_channels(x, bias, y, form.batch, form.channels, form.size.area, form.block)
   }
 
-  package static func sumOfChannels(_ form: ImageForm, _ x: Input, _ y: Output) {
+  package static func sumOfChannels(_ form: ImageTensorForm, _ x: Input, _ y: Output) {
     lockstep_sum_of_channels(x, y, form.batch, form.channels, form.size.area, form.block)
   }
 }

@@ -1,7 +1,7 @@
 import OneDNNPrimitives
 
 /// Images, and how they lie in memory.
-package struct ImageForm: Hashable, Sendable {
+package struct ImageTensorForm: Hashable, Sendable {
   package var batch: Int
   package var channels: Int
   package var size: Size2D
