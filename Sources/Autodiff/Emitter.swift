@@ -9,6 +9,7 @@ struct Emitter {
     var count: Int
     var extents: (Int, Int, Int)
     var name: String
+    var operationCount = 0
   }
 
   private let graph: Graph
@@ -41,7 +42,8 @@ struct Emitter {
       Draft(
         operation: record.operation, result: result, operands: record.operands.compactMap { slots[$0.index] },
         count: record.shape.count, extents: extents,
-        name: "\(record.layer): \(record.operation) \(record.shape)"))
+        name: "\(record.layer): \(record.operation) \(record.shape)",
+        operationCount: graph.floatingPointOperations(of: node)))
   }
 
   /// A copy: a scale by one.
@@ -79,7 +81,8 @@ struct Emitter {
           operation: draft.operation, result: draft.result,
           operands: (operand(0), operand(1), operand(2), operand(3), operand(4), operand(5)),
           count: draft.count, extents: draft.extents, checkedCount: completed?.shape.count ?? 0,
-          completedPrefix: firstIncomplete?.offset ?? layout?.count ?? 0))
+          completedPrefix: firstIncomplete?.offset ?? layout?.count ?? 0,
+          floatingPointOperations: draft.operationCount))
     }
     return (instructions, drafts.map(\.name))
   }

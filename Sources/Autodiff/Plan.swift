@@ -15,6 +15,8 @@ package struct Instruction: Sendable {
   package let checkedCount: Int
   /// The length of the gradient vector that is complete once this instruction has run: always a prefix.
   package let completedPrefix: Int
+  /// Multiplications and additions, as `Operation` counts them.
+  package let floatingPointOperations: Int
 }
 
 /// What a graph becomes for one batch shape: a flat list of instructions over fixed memory.

@@ -16,6 +16,9 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "One JSON object a line instead of a table.")
   var json = false
 
+  @Flag(help: "Also the time of every instruction of a step.")
+  var profile = false
+
   func validate() throws {
     if !(seconds > 0 && seconds <= 86_400) {
       throw ValidationError("--seconds must be above 0, is \(seconds)")
@@ -29,7 +32,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     Ending.distributed { world in
       for workload in Workload.all where workloads.isEmpty || workloads.contains(workload.name) {
-        let result = try workload.measure(seconds: seconds, in: world)
+        let result = try workload.measure(seconds: seconds, profiles: profile, in: world)
         guard world.rank == 0 else { continue }
         if json {
           let encoder = JSONEncoder()

@@ -72,7 +72,9 @@ public struct Workload: Sendable {
   }
 
   /// Every rank calls it; every rank gets its own figures.
-  public func measure(seconds: Double, in world: World) throws -> Result {
+  ///
+  /// - Parameter profiles: whether to note the time of every instruction, and to print it on rank 0.
+  public func measure(seconds: Double, profiles: Bool = false, in world: World) throws -> Result {
     let batch = batchPerRank * world.size
     let trainer = try Trainer(
       model, loss: .crossEntropy, optimizer: optimizer, data: noise(count: 8 * batch), batch: batch,
@@ -86,6 +88,7 @@ public struct Workload: Sendable {
     try steps.withUnsafeMutableBufferPointer { try world.communicator.allreduce($0, .minimum) }
     let count = min(max(Int(steps[0]), 10), 1_000_000)
 
+    let profile = profiles ? try trainer.startProfile(shardLength: batchPerRank) : nil
     var times: [Double] = []
     times.reserveCapacity(count)
     var last = MonotonicTime.nanoseconds
@@ -95,6 +98,7 @@ public struct Workload: Sendable {
       last = now
     }
     times.sort()
+    if let profile, world.rank == 0 { print(profile.table) }
     let median = times[times.count / 2]
     let operations = try trainer.objective.trainingPlan(batch: batchPerRank).floatingPointOperations
     return Result(

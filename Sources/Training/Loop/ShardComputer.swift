@@ -10,6 +10,8 @@ final class ShardComputer {
   private let riderOffset: Int
   private let seed: UInt64
   let parameters: Arena<Float>
+  /// Where set, the time of every instruction is noted, for shards of as many samples as its plan has.
+  var profile: PlanProfile?
 
   /// - Parameter plans: by the numbers of samples that shards can have.
   init(
@@ -25,6 +27,8 @@ final class ShardComputer {
     riderOffset = layout.riders.lowerBound
   }
 
+  func plan(of samples: Int) -> Plan? { plans[samples] }
+
   func compute(
     _ shard: Loader.Shard, gradients: UnsafeMutablePointer<Float>, observer: (any CompletionObserver)?
   ) throws {
@@ -39,7 +43,9 @@ final class ShardComputer {
     memory.targets = shard.targets.values.map { UnsafePointer($0) }
     memory.weights = shard.targets.weights.map { UnsafePointer($0) }
     memory.key = PassKey(seed: seed, step: UInt64(shard.step), samples: samples)
-    if let observer {
+    if let profile, profile.plan.batch == shard.count {
+      try profile.run(memory) { try observer?.isComplete(prefix: $0) }
+    } else if let observer {
       try Executor<FloatKernels>.run(plan, memory) { try observer.isComplete(prefix: $0) }
     } else {
       Executor<FloatKernels>.run(plan, memory)

@@ -174,6 +174,14 @@ public final class Trainer {
     return Shards(wanted)
   }
 
+  /// Notes from now on how long each instruction takes in shards of so many samples; nil where shards of this size
+  /// do not occur, or depend on each other.
+  package func startProfile(shardLength: Int) throws -> PlanProfile? {
+    guard let computer else { return nil }
+    computer.profile = computer.plan(of: shardLength).map(PlanProfile.init)
+    return computer.profile
+  }
+
   public var epoch: Int { step / sampler.batchesPerEpoch }
 
   /// Trains on for so many epochs.

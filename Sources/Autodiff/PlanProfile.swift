@@ -1,0 +1,38 @@
+import Foundation
+import TensorCore
+
+/// How long each instruction of a plan took, added up over the runs that were watched.
+package final class PlanProfile {
+  package let plan: Plan
+  /// Nanoseconds of each instruction, in all runs together.
+  package private(set) var nanoseconds: [UInt64]
+  /// Runs that were watched.
+  package private(set) var runs = 0
+  /// When each instruction of the last run began, and when its last one ended, by the monotonic clock.
+  package private(set) var moments: [UInt64]
+
+  package init(_ plan: Plan) {
+    self.plan = plan
+    nanoseconds = Array(repeating: 0, count: plan.instructions.count)
+    moments = Array(repeating: 0, count: plan.instructions.count + 1)
+  }
+
+  /// Runs the plan as the executor does, and reads the clock between its instructions.
+  package func run(_ memory: Bindings<Float>, afterInstruction: (Int) throws -> Void) rethrows {
+    Executor<FloatKernels>.clear(plan, memory)
+    for (index, instruction) in plan.instructions.enumerated() {
+      moments[index] = Self.now
+      Executor<FloatKernels>.execute(instruction, memory, plan, index)
+      nanoseconds[index] += Self.now &- moments[index]
+      try afterInstruction(instruction.completedPrefix)
+    }
+    moments[plan.instructions.count] = Self.now
+    runs += 1
+  }
+
+  private static var now: UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}
