@@ -12,6 +12,8 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
   package let owned: Range<Int>
   package let ownedBlocks: Range<Int>
   package let slices: Slices
+  package let parameters: Arena<Float>
+  package var writesForAll: Bool { true }
 
   private let communicator: any Communicator
   private let layout: VectorLayout
@@ -35,6 +37,7 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
     owned = whole.elements[0]
     ownedBlocks = whole.blocks[0]
     slices = whole
+    parameters = Arena(count: layout.vectorCount)
     buckets = Buckets(layout, bytes: bucketBytes).ranges
     let run = shards.ranges(ofRanks: communicator.size)[communicator.rank]
     for batch in batchSizes {
@@ -47,7 +50,7 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
 
   package func sum(
     batch: Int, phase: (StepPhase) -> Void, compute: ShardComputation
-  ) throws -> SummedGradients {
+  ) throws -> SummedRiders {
     guard let mine = shards[batch] else { preconditionFailure("no plan for a batch of \(batch)") }
     started = 0
     if mine.isEmpty { total.base.update(repeating: 0, count: total.count) }
@@ -61,7 +64,7 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
     for bucket in buckets[started...] { try communicator.startAllreduce(total.buffer(bucket)) }
     try communicator.finishAllreduces()
     phase(.compute)
-    return SummedGradients(gradients: total.base, riders: total.base + layout.riders.lowerBound)
+    return SummedRiders(values: total.base + layout.riders.lowerBound)
   }
 
   package func isComplete(prefix: Int) throws {
@@ -84,7 +87,15 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
     lockstep_add(target, current.base + range.lowerBound, target, range.count)
   }
 
-  package func share(parameters: Arena<Float>) {}
+  package func gradients(of elements: Range<Int>) -> UnsafeMutablePointer<Float> {
+    total.base + elements.lowerBound
+  }
+
+  package func ownedGradients() -> UnsafeMutablePointer<Float> { total.base }
+
+  package func settle() {}
+
+  package func share() {}
 
   package func share(blockSums: Arena<Double>) {}
 }

@@ -23,8 +23,8 @@ package protocol CompletionObserver: AnyObject {
 /// How the gradients of all shards are added up over the ranks and how new parameters come back: the one
 /// place where strategies differ.
 ///
-/// `AllreduceSum` gives the whole sum to every rank; `OrderedSum` gives each rank that of its slice, in the
-/// canonical tree's order. A sum through shared memory windows would be a third.
+/// `AllreduceSum` gives the whole sum to every rank; `OwnerSum` gives each rank that of its slice, in the
+/// canonical tree's order, through shared memory or messages.
 package protocol GradientSum: AnyObject {
   /// The part of the parameter vector that this rank updates.
   var owned: Range<Int> { get }
@@ -33,27 +33,42 @@ package protocol GradientSum: AnyObject {
   /// Every rank's part, for gathering state. Equal entries: everyone has all of it.
   var slices: Slices { get }
 
-  /// Computes this rank's shards of a batch and adds them to everybody's. If the riders' faults are not
+  /// All parameters and buffers: this rank's own, or those of all ranks of its machine.
+  var parameters: Arena<Float> { get }
+  /// Whether this rank writes what all ranks would write alike into `parameters`, as initial values. Among ranks that
+  /// share them it is one.
+  var writesForAll: Bool { get }
+
+  /// Computes this rank's shards of a batch and adds the riders of everybody's. If their faults are not
   /// zero the gradients must not be used: they may be unfinished.
   ///
   /// - Parameter phase: told whenever a phase begins; the call begins in `compute`.
-  func sum(
-    batch: Int, phase: (StepPhase) -> Void, compute: ShardComputation
-  ) throws -> SummedGradients
+  /// - Returns: the riders' sums over all shards; they stay until `share()`.
+  func sum(batch: Int, phase: (StepPhase) -> Void, compute: ShardComputation) throws -> SummedRiders
 
+  /// After `sum`: the summed gradients of some elements of the owned part, at most `pieceLength` of them; they stay
+  /// until the next call.
+  func gradients(of elements: Range<Int>) -> UnsafeMutablePointer<Float>
+  /// After `sum`, once: the summed gradients of the whole owned part; they stay until the next `sum`.
+  func ownedGradients() -> UnsafeMutablePointer<Float>
+
+  /// Before parameters change outside a step: returns when nobody reads them any more.
+  func settle() throws(MessagePassingError)
   /// After every owner has updated its part of `parameters`: gives all of them to everybody.
-  func share(parameters: Arena<Float>) throws(MessagePassingError)
-
+  func share() throws(MessagePassingError)
   /// After every owner has filled in its blocks: gives all of them to everybody.
   func share(blockSums: Arena<Double>) throws(MessagePassingError)
 }
 
-/// What a step's gradients add up to.
-package struct SummedGradients {
-  /// Those of the owned part; the first belongs to its first element.
-  package let gradients: UnsafeMutablePointer<Float>
-  /// Over all shards.
-  package let riders: UnsafePointer<Float>
+extension GradientSum {
+  /// The elements that are summed and updated at a time: small enough for the nearest caches, so that a gradient
+  /// is read once from memory between them.
+  package static var pieceLength: Int { 4096 }
+}
 
-  package func rider(_ rider: Rider) -> Float { riders[rider.rawValue] }
+/// What travelled behind a step's gradients, over all shards.
+package struct SummedRiders {
+  package let values: UnsafePointer<Float>
+
+  package subscript(_ rider: Rider) -> Float { values[rider.rawValue] }
 }

@@ -8,7 +8,7 @@ package final class SynchronizedStep {
   package let optimizer: Optimizer
   package let state: OptimizerState
   package let sum: any GradientSum
-  package let parameters: Arena<Float>
+  package var parameters: Arena<Float> { sum.parameters }
   /// What the schedule starts from: the optimizer's, unless something has changed it since.
   package var learningRate: Double
 
@@ -19,13 +19,11 @@ package final class SynchronizedStep {
   private var fault: (shard: Int, parameter: String)?
 
   package init(
-    _ communicator: any Communicator, layout: VectorLayout, parameters: Arena<Float>, optimizer: Optimizer,
-    sum: any GradientSum
+    _ communicator: any Communicator, layout: VectorLayout, optimizer: Optimizer, sum: any GradientSum
   ) {
-    precondition(parameters.count == layout.vectorCount)
+    precondition(sum.parameters.count == layout.vectorCount)
     self.communicator = communicator
     self.layout = layout
-    self.parameters = parameters
     self.optimizer = optimizer
     self.sum = sum
     learningRate = optimizer.learningRate
@@ -61,40 +59,60 @@ package final class SynchronizedStep {
       if stopRequested { riders[Rider.stop.rawValue] = 1 }
       if riders[Rider.faults.rawValue] > 0 { noteFault(shard, gradients, observer?.handedOn ?? 0) }
     }
-    if sums.rider(.faults) > 0 { throw try agreedFault(step: step) }
-    let samples = Int(sums.rider(.samples))
+    if sums[.faults] > 0 { throw try agreedFault(step: step) }
+    let samples = Int(sums[.samples])
     precondition(samples == batch, "\(samples) samples were averaged in a batch of \(batch)")
 
-    try update(sums.gradients, scale: 1 / Float(batch), step: step, phase: phase)
-    follow(sums)
+    try update(scale: 1 / Float(batch), step: step, phase: phase)
+    if sum.writesForAll { follow(sums) }
     phase(.communication)
     let outcome = Outcome(
-      loss: sums.rider(.loss), correct: Int(sums.rider(.correct)), samples: samples,
-      shouldStop: sums.rider(.stop) > 0)
-    try sum.share(parameters: parameters)
+      loss: sums[.loss], correct: Int(sums[.correct]), samples: samples, shouldStop: sums[.stop] > 0)
+    try sum.share()
     return outcome
   }
 
-  /// Updates this rank's part by its summed gradients.
+  /// Updates this rank's part by its summed gradients: piece by piece, each while it is in cache, where nobody has to
+  /// know about the others' parts first.
   private func update(
-    _ gradients: UnsafeMutablePointer<Float>, scale: Float, step: Int, phase: (StepPhase) -> Void
+    scale: Float, step: Int, phase: (StepPhase) -> Void
   ) throws(MessagePassingError) {
+    let rate = optimizer.schedule.learningRate(base: learningRate, step: step)
+    let momentum = optimizer.schedule.momentum(step: step)
+    if optimizer.clipNorm != nil || state.norms != nil {
+      return try updateByNorms(scale: scale, learningRate: rate, momentum: momentum, step: step, phase: phase)
+    }
+    var start = sum.owned.lowerBound
+    while start < sum.owned.upperBound {
+      let piece = start..<min(start + type(of: sum).pieceLength, sum.owned.upperBound)
+      let gradients = sum.gradients(of: piece)
+      let scale = state.penalize(piece, parameters: parameters.base, gradients: gradients, scale: scale)
+      state.update(
+        piece, parameters: parameters.base, gradients: gradients, scale: scale, learningRate: rate,
+        step: step + 1, momentum: momentum)
+      start = piece.upperBound
+    }
+  }
+
+  /// The same with clipping, LARS and LAMB, where the owners exchange norms before they update.
+  private func updateByNorms(
+    scale: Float, learningRate: Double, momentum: Double?, step: Int, phase: (StepPhase) -> Void
+  ) throws(MessagePassingError) {
+    let gradients = sum.ownedGradients()
     var scale = state.penalize(parameters: parameters.base, gradients: gradients, scale: scale)
     if let limit = optimizer.clipNorm {
       norm.measure(sum.ownedBlocks, gradients: gradients, startingAt: sum.owned.lowerBound, scale: scale)
       try exchange(norm.sums, phase: phase)
       scale *= norm.clipFactor(limit: limit)
     }
-    let momentum = optimizer.schedule.momentum(step: step)
     if let norms = state.norms {
       state.prepare(
         parameters: parameters.base, gradients: gradients, scale: scale, step: step + 1, momentum: momentum)
       try exchange(norms.blockSums, phase: phase)
     }
     state.update(
-      parameters: parameters.base, gradients: gradients, scale: scale,
-      learningRate: optimizer.schedule.learningRate(base: learningRate, step: step), step: step + 1,
-      momentum: momentum)
+      parameters: parameters.base, gradients: gradients, scale: scale, learningRate: learningRate,
+      step: step + 1, momentum: momentum)
   }
 
   private func exchange(
@@ -110,8 +128,9 @@ package final class SynchronizedStep {
   package func withAverage<Result>(afterStep step: Int, _ body: () throws -> Result) throws -> Result {
     guard state.average != nil, step > 0 else { return try body() }
     func swap() throws {
+      try sum.settle()
       state.swapAverage(with: parameters.base)
-      try sum.share(parameters: parameters)
+      try sum.share()
     }
     try swap()
     let result = Swift.Result { try body() }
@@ -119,15 +138,15 @@ package final class SynchronizedStep {
     return try result.get()
   }
 
-  /// The buffers follow the shards' statistics. Every rank has their sums, and does the same.
-  private func follow(_ sums: SummedGradients) {
-    let share = 1 / sums.rider(.shards)
+  /// The buffers follow the shards' statistics. Every rank has their sums; one for each copy of the buffers does it.
+  private func follow(_ sums: SummedRiders) {
+    let share = 1 / sums[.shards]
     for buffer in layout.buffers where buffer.momentum != 0 {
       let momentum = Float(buffer.momentum)
       let statistic = layout.statistic(of: buffer)
       for (index, place) in zip(statistic, buffer.entry.range) {
         let old = parameters.base[place]
-        parameters.base[place] = old + momentum * (sums.riders[index] * share - old)
+        parameters.base[place] = old + momentum * (sums.values[index] * share - old)
       }
     }
   }

@@ -7,6 +7,8 @@ static inline MPI_Comm lockstep_mpi_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Comm lockstep_mpi_comm_null(void) { return MPI_COMM_NULL; }
 static inline int lockstep_mpi_comm_type_shared(void) { return MPI_COMM_TYPE_SHARED; }
 
+static inline MPI_Win lockstep_mpi_win_null(void) { return MPI_WIN_NULL; }
+
 static inline MPI_Datatype lockstep_mpi_byte(void) { return MPI_BYTE; }
 static inline MPI_Datatype lockstep_mpi_int32(void) { return MPI_INT32_T; }
 static inline MPI_Datatype lockstep_mpi_int64(void) { return MPI_INT64_T; }
@@ -24,6 +26,19 @@ static inline MPI_Status *lockstep_mpi_status_ignore(void) { return MPI_STATUS_I
 static inline MPI_Status *lockstep_mpi_statuses_ignore(void) { return MPI_STATUSES_IGNORE; }
 static inline MPI_Errhandler lockstep_mpi_errors_return(void) { return MPI_ERRORS_RETURN; }
 
+static inline int lockstep_mpi_any_source(void) { return MPI_ANY_SOURCE; }
+static inline int lockstep_mpi_any_tag(void) { return MPI_ANY_TAG; }
+static inline int lockstep_mpi_mode_nocheck(void) { return MPI_MODE_NOCHECK; }
+
 static inline int lockstep_mpi_thread_funneled(void) { return MPI_THREAD_FUNNELED; }
 static inline int lockstep_mpi_max_error_string(void) { return MPI_MAX_ERROR_STRING; }
 static inline int lockstep_mpi_max_library_version(void) { return MPI_MAX_LIBRARY_VERSION_STRING; }
+
+// Tells the processor that this is a loop that waits.
+static inline void lockstep_spin_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}

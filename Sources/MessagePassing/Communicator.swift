@@ -15,6 +15,10 @@ public protocol Communicator: AnyObject {
   var size: Int { get }
   /// Where this rank runs, and which ranks run there too.
   var machine: Machine { get }
+  /// The ranks of every machine, in order: those that share memory have neighbouring numbers.
+  var machines: [Range<Int>] { get }
+  /// Seconds that a rank waits for others before it gives up with an error.
+  var patience: Double { get set }
 
   /// Returns when every rank has called it.
   func barrier() throws(MessagePassingError)
@@ -49,6 +53,10 @@ public protocol Communicator: AnyObject {
 
   /// Every rank's bytes, in the order of the ranks, on every rank. Lengths may differ.
   func allgather(bytes: [UInt8]) throws(MessagePassingError) -> [[UInt8]]
+
+  /// Memory that the ranks of each machine share, so many bytes of this rank's own in it; ranks may differ in that.
+  /// All ranks get a window or none does: shared memory is checked, and agreed on, before it is taken.
+  func makeSharedWindow(bytes: Int) throws(MessagePassingError) -> SharedWindowOffer
 
   /// Ends all ranks within seconds: this rank's message is shown once, and the job exits with `exitCode`.
   func abort(_ message: String, exitCode: Int32) -> Never

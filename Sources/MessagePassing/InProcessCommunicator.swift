@@ -1,4 +1,5 @@
 import Foundation
+import TensorCore
 
 /// A rank of an `InProcessWorld`, or the only rank of a run that has no launcher.
 ///
@@ -9,6 +10,8 @@ public final class InProcessCommunicator: Communicator {
   public let rank: Int
   public let size: Int
   public let machine: Machine
+  public let machines: [Range<Int>]
+  public var patience = Waiting.defaultPatience
   /// Where the other ranks are met; nil if there are none.
   private let meeting: Meeting?
   private var started: [StartedSum] = []
@@ -18,13 +21,15 @@ public final class InProcessCommunicator: Communicator {
     rank = 0
     size = 1
     machine = Machine(name: hostName(), ranks: [0])
+    machines = [0..<1]
     meeting = nil
   }
 
-  init(rank: Int, size: Int, machine: Machine, meeting: Meeting) {
+  init(rank: Int, size: Int, machine: Machine, machines: [Range<Int>], meeting: Meeting) {
     self.rank = rank
     self.size = size
     self.machine = machine
+    self.machines = machines
     self.meeting = size == 1 ? nil : meeting
   }
 
@@ -99,6 +104,38 @@ public final class InProcessCommunicator: Communicator {
   public func allgather(bytes: [UInt8]) throws(MessagePassingError) -> [[UInt8]] {
     guard let meeting else { return [bytes] }
     return try meeting.meet(rank, Arrival(.allgatherBytes, bytes: bytes))
+  }
+
+  /// Each rank's part is ordinary memory; all ranks of a machine hold all of its parts.
+  public func makeSharedWindow(bytes: Int) throws(MessagePassingError) -> SharedWindowOffer {
+    let room = SharedWindow.room(for: bytes)
+    let mine = Arena<Int64>(count: room / MemoryLayout<Int64>.stride)
+    let addresses = try shareOnMachine(mine)
+    let position = machine.ranks.firstIndex(of: rank) ?? 0
+    return .window(
+      SharedWindow(
+        memory: addresses.map { UnsafeMutableRawPointer($0.base) }, position: position, machine: machine,
+        patience: { self.patience },
+        poll: { other, isMissing throws(MessagePassingError) in
+          try self.meeting?.throwIfGone(other, self.rank, "a meeting on a machine", isMissing: isMissing)
+        },
+        keeper: addresses as AnyObject))
+  }
+
+  /// The arenas of all ranks of this machine.
+  private func shareOnMachine(_ mine: Arena<Int64>) throws(MessagePassingError) -> [Arena<Int64>] {
+    guard meeting != nil else { return [mine] }
+    // Each rank of the machine takes over one of these references.
+    let reference = Unmanaged.passUnretained(mine)
+    for _ in machine.ranks { _ = reference.retain() }
+    let address = UInt64(UInt(bitPattern: reference.toOpaque()))
+    let all = try allgather(bytes: withUnsafeBytes(of: address) { Array($0) })
+    return machine.ranks.compactMap { rank in
+      let address = all[rank].withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+      return UnsafeRawPointer(bitPattern: UInt(address)).map {
+        Unmanaged<Arena<Int64>>.fromOpaque($0).takeRetainedValue()
+      }
+    }
   }
 
   public func abort(_ message: String, exitCode: Int32) -> Never {

@@ -28,13 +28,15 @@ public enum InProcessWorld {
     precondition((ranksPerMachine ?? 1) > 0, "a machine has at least one rank")
     let meeting = Meeting(size: ranks)
     let perMachine = ranksPerMachine ?? ranks
+    let machines = stride(from: 0, to: ranks, by: perMachine).map { $0..<min($0 + perMachine, ranks) }
     let threads = try (0..<ranks).map { rank in
-      let first = rank / perMachine * perMachine
       let name = ranksPerMachine == nil ? hostName() : "machine-\(rank / perMachine)"
-      let machine = Machine(name: name, ranks: Array(first..<min(first + perMachine, ranks)))
+      let machine = Machine(name: name, ranks: Array(machines[rank / perMachine]))
       return try RankThread {
         do {
-          try body(InProcessCommunicator(rank: rank, size: ranks, machine: machine, meeting: meeting))
+          try body(
+            InProcessCommunicator(
+              rank: rank, size: ranks, machine: machine, machines: machines, meeting: meeting))
           meeting.depart(rank)
         } catch {
           meeting.fail(rank, error)

@@ -3,7 +3,8 @@ import Foundation
 
 /// The ranks as processes over Open MPI.
 ///
-/// It works on a duplicate of `MPI_COMM_WORLD`, so that its messages cannot meet those of other code.
+/// It works on a communicator of its own, so that its messages cannot meet those of other code. Ranks are numbered
+/// machine by machine in it, whatever the launcher's mapping, so that neighbouring shards are computed on one machine.
 /// Errors of the library come back as `MessagePassingError`. Almost all waiting for other ranks happens
 /// in `wait(on:_:)`; only `allreduce` of more than a few kilobytes ends in a blocking call, see there.
 /// Only the thread that made it may use it.
@@ -11,13 +12,18 @@ public final class MPICommunicator: Communicator {
   public let rank: Int
   public let size: Int
   public let machine: Machine
+  public let machines: [Range<Int>]
+  public var patience = Waiting.defaultPatience
 
   /// The most values that one MPI call is given; longer calls are cut. Tests make it small; all ranks
   /// must have the same.
   package var largestCount = Int(Int32.max)
 
-  private var world: MPI_Comm?
-  private var sharingMemory: MPI_Comm?
+  private(set) var world: MPI_Comm?
+  /// The ranks of this machine.
+  private(set) var sharingMemory: MPI_Comm?
+  /// Memory that is shared with them, until nobody uses it any more.
+  var windows: [MPIWindow] = []
   /// Sums that `startAllreduce` has begun.
   private var started = RequestBuffer()
   /// Requests of the call that is being made.
@@ -58,8 +64,7 @@ public final class MPICommunicator: Communicator {
 
     let everyone = lockstep_mpi_comm_world()
     try check(MPI_Comm_set_errhandler(everyone, lockstep_mpi_errors_return()), "MPI_Comm_set_errhandler")
-    // A duplicate inherits the error handler.
-    try check(MPI_Comm_dup(everyone, &world), "MPI_Comm_dup")
+    world = try Self.machineByMachine(everyone)
     var rank: Int32 = 0
     var size: Int32 = 0
     try check(MPI_Comm_rank(world, &rank), "MPI_Comm_rank")
@@ -74,6 +79,7 @@ public final class MPICommunicator: Communicator {
           + "that the program is linked with (\(MPILibrary.version)), or with srun --mpi=pmix.")
     }
     (sharingMemory, machine) = try Self.findMachine(of: rank, in: world)
+    machines = try Self.findMachines(machine, size: size, in: world)
     counts = .allocate(capacity: Int(size))
     displacements = .allocate(capacity: Int(size))
   }
@@ -86,6 +92,7 @@ public final class MPICommunicator: Communicator {
   /// Leaves the world, as all ranks must, and ends the MPI library if it was begun here.
   package func finalize() throws(MessagePassingError) {
     precondition(started.count == 0, "a world is left while an allreduce is under way")
+    try releaseWindows()
     try check(MPI_Comm_free(&sharingMemory), "MPI_Comm_free")
     try check(MPI_Comm_free(&world), "MPI_Comm_free")
     if finalizesLibrary { try check(MPI_Finalize(), "MPI_Finalize") }
@@ -100,10 +107,11 @@ public final class MPICommunicator: Communicator {
   /// Returns when all of `requests` are complete. Tests them, for a short while in a spin, then leaving
   /// the core to others between tests, so that more ranks than cores work too.
   private func wait(on requests: inout RequestBuffer, _ call: StaticString) throws(MessagePassingError) {
-    var tests = 0
+    var waiting = Waiting(spins: Self.testsBeforeYielding, sleeps: false, patience: patience)
     while try !requests.testAll(call) {
-      tests += 1
-      if tests > Self.testsBeforeYielding { sched_yield() }
+      if !waiting.pause() {
+        throw Waiting.impatience(at: "\(call) on rank \(rank)", for: [], on: machine.name, patience: patience)
+      }
     }
   }
 
@@ -166,6 +174,15 @@ public final class MPICommunicator: Communicator {
           lockstep_mpi_in_place(), memory.baseAddress.map { $0 + piece.start }, piece.count,
           lockstep_mpi_float(), lockstep_mpi_sum(), world, started.next()), "MPI_Iallreduce")
     }
+  }
+
+  /// Has the library look at what has arrived, whatever is under way.
+  func poke() throws(MessagePassingError) {
+    var flag: Int32 = 0
+    try check(
+      MPI_Iprobe(
+        lockstep_mpi_any_source(), lockstep_mpi_any_tag(), world, &flag, lockstep_mpi_status_ignore()),
+      "MPI_Iprobe")
   }
 
   public func progress() throws(MessagePassingError) {

@@ -11,6 +11,38 @@ extension MPICommunicator {
   /// their own yielding costs nothing that could be measured.
   static func letTheLibraryYield() { setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0) }
 
+  /// The same ranks, those of one machine with neighbouring numbers; rank 0 stays rank 0.
+  static func machineByMachine(_ everyone: MPI_Comm?) throws(MessagePassingError) -> MPI_Comm? {
+    var rank: Int32 = 0
+    try check(MPI_Comm_rank(everyone, &rank), "MPI_Comm_rank")
+    var local: MPI_Comm?
+    try check(
+      MPI_Comm_split_type(everyone, lockstep_mpi_comm_type_shared(), rank, lockstep_mpi_info_null(), &local),
+      "MPI_Comm_split_type")
+    var first = rank
+    try check(
+      MPI_Bcast(&first, 1, lockstep_mpi_int32(), 0, local), "MPI_Bcast")
+    try check(MPI_Comm_free(&local), "MPI_Comm_free")
+    // Ranks with the same key keep their order. The new communicator inherits the error handler.
+    var world: MPI_Comm?
+    try check(MPI_Comm_split(everyone, 0, first, &world), "MPI_Comm_split")
+    return world
+  }
+
+  /// The ranks of all machines.
+  static func findMachines(
+    _ machine: Machine, size: Int32, in world: MPI_Comm?
+  ) throws(MessagePassingError) -> [Range<Int>] {
+    var mine = Int32(machine.ranks[0])
+    var firsts = [Int32](repeating: 0, count: Int(size))
+    try check(
+      MPI_Allgather(&mine, 1, lockstep_mpi_int32(), &firsts, 1, lockstep_mpi_int32(), world), "MPI_Allgather")
+    let starts = Set(firsts.map(Int.init)).sorted()
+    let machines = zip(starts, starts.dropFirst() + [Int(size)]).map { $0..<$1 }
+    precondition(machines.contains { Array($0) == machine.ranks }, "ranks are numbered machine by machine")
+    return machines
+  }
+
   /// The ranks that share this rank's memory, by asking the library (the environment says something else
   /// under every launcher).
   static func findMachine(

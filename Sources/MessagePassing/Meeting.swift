@@ -83,6 +83,22 @@ final class Meeting: @unchecked Sendable {
     if let failure { throw release(rank, call, failure) }
   }
 
+  /// For who waits elsewhere for another rank: it will not come if some rank has failed or that one has ended, unless
+  /// it came before.
+  func throwIfGone(
+    _ other: Int, _ rank: Int, _ call: String, isMissing: () -> Bool
+  ) throws(MessagePassingError) {
+    condition.lock()
+    defer { condition.unlock() }
+    if let failure { throw release(rank, call, failure) }
+    guard departed.contains(other), isMissing() else { return }
+    throw failAll(
+      rank,
+      MessagePassingError(
+        at: "\(call), rank \(rank) of \(size)", expected: "rank \(other) to come",
+        found: "rank \(other) at its end", remedy: "All ranks must make the same calls in the same order."))
+  }
+
   // MARK: With the lock held
 
   private func firstArrival() -> (rank: Int, Arrival)? {

@@ -91,20 +91,49 @@ package final class OptimizerState {
   /// Adds the gradients of the penalties, where there are any.
   ///
   /// - Parameters:
-  ///   - gradients: sums over the batch, for the range only.
+  ///   - elements: a part of the range; nil: all of it.
+  ///   - gradients: sums over the batch, for these elements only.
   ///   - scale: 1/samples.
   /// - Returns: the scale that the gradients still need.
   package func penalize(
-    parameters: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>, scale: Float
+    _ elements: Range<Int>? = nil, parameters: UnsafePointer<Float>,
+    gradients: UnsafeMutablePointer<Float>, scale: Float
   ) -> Float {
     guard penalizes else { return scale }
-    let w = parameters + range.lowerBound
-    for part in parts {
-      let (first, settings) = (part.range.lowerBound, part.settings)
+    forEachPart(of: elements) { part, local, position in
+      let settings = part.settings
       lockstep_penalize(
-        scale, Float(settings.l1), Float(settings.l2), gradients + first, w + first, part.range.count)
+        scale, Float(settings.l1), Float(settings.l2), gradients + position,
+        parameters + range.lowerBound + local.lowerBound, local.count)
     }
     return 1
+  }
+
+  /// Calls `body` for every part that shares elements with `elements`, with these, counted from the beginning of
+  /// the range, and the place of their first among `elements`.
+  private func forEachPart(
+    of elements: Range<Int>?, _ body: (_ part: Part, _ local: Range<Int>, _ position: Int) -> Void
+  ) {
+    let elements = elements ?? range
+    precondition(
+      elements.isEmpty || (elements.lowerBound >= range.lowerBound && elements.upperBound <= range.upperBound)
+    )
+    let wanted = elements.lowerBound - range.lowerBound..<elements.upperBound - range.lowerBound
+    var index = firstPart(endingBehind: wanted.lowerBound)
+    while index < parts.count, parts[index].range.lowerBound < wanted.upperBound {
+      let local = parts[index].range.clamped(to: wanted)
+      body(parts[index], local, local.lowerBound - wanted.lowerBound)
+      index += 1
+    }
+  }
+
+  private func firstPart(endingBehind place: Int) -> Int {
+    var (low, high) = (0, parts.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if parts[middle].range.upperBound > place { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 
   /// The first half of an update by a rule that has `norms`, up to their exchange. LAMB's directions take the
@@ -129,39 +158,45 @@ package final class OptimizerState {
     norms.measure(parameters, steps: gradients, scale: scale)
   }
 
-  /// Update number `step` (from 1) of the range.
+  /// Update number `step` (from 1) of the range, or of a part of it: the parts of one step may come in any order.
   ///
   /// - Parameters:
+  ///   - elements: a part of the range; nil: all of it.
   ///   - parameters: the whole parameter vector.
-  ///   - gradients: sums over the batch, for the range only; after `prepare` what that left.
+  ///   - gradients: sums over the batch, for these elements only; after `prepare` what that left.
   ///   - scale: makes the sums the gradient to use: 1/samples, times what clipping leaves.
   ///   - momentum: in place of the rule's momentum or β₁.
   package func update(
-    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, scale: Float,
-    learningRate: Double, step: Int, momentum: Double? = nil
+    _ elements: Range<Int>? = nil, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    scale: Float, learningRate: Double, step: Int, momentum: Double? = nil
   ) {
     let rule = momentum.map(rule.with(momentum:)) ?? rule
-    let w = parameters + range.lowerBound
-    for part in parts {
+    forEachPart(of: elements) { part, local, position in
       update(
-        part, rule, w, gradients, scale: scale, learningRate: learningRate * part.settings.learningRateFactor,
-        step: step)
+        part, local, rule, parameters + range.lowerBound, gradients + position, scale: scale,
+        learningRate: learningRate * part.settings.learningRateFactor, step: step)
     }
-    if let averageDecay, let average {
-      if step == 1 {
-        average.base.update(from: w, count: range.count)
-      } else {
-        lockstep_follow(Float(averageDecay), Float(1 - averageDecay), w, average.base, range.count)
-      }
+    guard let averageDecay, let average else { return }
+    let elements = elements ?? range
+    let (w, mean) = (
+      parameters + elements.lowerBound, average.base + (elements.lowerBound - range.lowerBound)
+    )
+    if step == 1 {
+      mean.update(from: w, count: elements.count)
+    } else {
+      lockstep_follow(Float(averageDecay), Float(1 - averageDecay), w, mean, elements.count)
     }
   }
 
+  /// - Parameters:
+  ///   - local: the elements, counted from the beginning of the range, of the part.
+  ///   - g: their gradients.
   private func update(
-    _ part: Part, _ rule: UpdateRule, _ parameters: UnsafeMutablePointer<Float>,
-    _ gradients: UnsafePointer<Float>, scale: Float, learningRate: Double, step: Int
+    _ part: Part, _ local: Range<Int>, _ rule: UpdateRule, _ parameters: UnsafeMutablePointer<Float>,
+    _ g: UnsafePointer<Float>, scale: Float, learningRate: Double, step: Int
   ) {
-    let (first, count) = (part.range.lowerBound, part.range.count)
-    let (w, g, decay) = (parameters + first, gradients + first, part.settings.weightDecay)
+    let (first, count) = (local.lowerBound, local.count)
+    let (w, decay) = (parameters + first, part.settings.weightDecay)
     func state(_ index: Int) -> UnsafeMutablePointer<Float> { vectors[index].base + first }
     func sgd(_ momentum: Double, _ dampening: Double, _ nesterov: Bool, decay: Double, scale: Float) {
       let settings = lockstep_sgd(

@@ -7,6 +7,9 @@ public final class Arena<Scalar: BitwiseCopyable & AdditiveArithmetic> {
   /// The number of elements.
   public let count: Int
 
+  /// Who frees the memory, where this does not.
+  private let keeper: AnyObject?
+
   /// A cache line, and the widest vector.
   package static var alignment: Int { 64 }
 
@@ -17,9 +20,18 @@ public final class Arena<Scalar: BitwiseCopyable & AdditiveArithmetic> {
       byteCount: max(count, 1) * MemoryLayout<Scalar>.stride, alignment: Self.alignment)
     base = memory.bindMemory(to: Scalar.self, capacity: max(count, 1))
     base.initialize(repeating: .zero, count: max(count, 1))
+    keeper = nil
   }
 
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
+  /// Memory within somebody else's, as a window that processes share: aligned, and kept by `keeper`.
+  package init(at memory: UnsafeMutableRawPointer, count: Int, keptBy keeper: AnyObject) {
+    precondition(count >= 0 && Int(bitPattern: memory) % Self.alignment == 0)
+    self.count = count
+    base = memory.bindMemory(to: Scalar.self, capacity: max(count, 1))
+    self.keeper = keeper
+  }
+
+  deinit { if keeper == nil { UnsafeMutableRawPointer(base).deallocate() } }
 
   package var buffer: UnsafeMutableBufferPointer<Scalar> { .init(start: base, count: count) }
 

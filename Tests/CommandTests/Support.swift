@@ -137,10 +137,10 @@ func settings(_ values: String...) -> [String] { values.flatMap { ["--set", $0] 
 let smallRun = ["train", "digits"] + settings("data.samples=3000", "data.testSamples=500", "epochs=2")
 
 /// Waits until something is so, at most 30 s.
-func waitUntil(_ what: String, _ condition: () -> Bool) throws {
-  let end = Date(timeIntervalSinceNow: 30)
+func waitUntil(_ what: String, timeout: Double = 30, _ condition: () -> Bool) throws {
+  let end = Date(timeIntervalSinceNow: timeout)
   while !condition() {
-    if Date() > end { throw Unexpected("after 30 s still not: \(what)") }
+    if Date() > end { throw Unexpected("after \(timeout) s still not: \(what)") }
     usleep(5000)
   }
 }

@@ -28,9 +28,10 @@ extension Scenario {
                 expected[element] = madeUp.filled.reduce(0) { $0 + value($1, madeUp.sizes[$1], element) }
               }
             }
-            let found = UnsafeBufferPointer(start: result.gradients, count: sum.owned.count)
-            try check(each: found, equals: { expected[sum.owned.lowerBound + $0] }, what)
             try madeUp.checkRiders(result, what)
+            let found = sum.summed()
+            try check(each: found, equals: { expected[sum.owned.lowerBound + $0] }, what)
+            try sum.share()
           }
         }
       }
@@ -42,7 +43,7 @@ extension Scenario {
           let bounds = [sum.owned.lowerBound, sum.owned.upperBound]
           let all = try world.allgather(bytes: Array("\(bounds)".utf8))
             .map { String(decoding: $0, as: UTF8.self) }
-          guard case .ordered = strategy else {
+          guard strategy.hasOwners else {
             try check(all, equals: all.map { _ in "[0, \(layout.count)]" }, "owned parts, \(what)")
             return
           }
@@ -53,35 +54,39 @@ extension Scenario {
       }
     },
 
-    Scenario("an ordered sum has the bits of the canonical tree at any number of ranks") { world in
-      try forEachSum(world, .ordered) { layout, shards, sum, what in
-        for (step, batch) in alternatingBatches.enumerated() {
-          let madeUp = MadeUpShards(world, layout, shards, batch: batch) {
-            unevenValue(step, $0, $2) * Float($1)
-          }
-          let result = try sum.sum(batch: batch, phase: { _ in }, compute: madeUp.compute)
-          let expected = madeUp.canonicalTotal()
-          let found = UnsafeBufferPointer(start: result.gradients, count: sum.owned.count)
-          try check(bits: found, equal: expected[sum.owned], "\(what), \(batch) samples")
-          if layout.count > 1000, madeUp.filled.count > 4 {
-            // Were it the same in any order, equal bits would say nothing.
-            let inOrder = layout.entries[1].range.map { element in
-              madeUp.filled.reduce(0) { $0 + madeUp.gradient($1, madeUp.sizes[$1], element) }
+    Scenario("owners' sums have the bits of the canonical tree at any number of ranks") { world in
+      for strategy in Strategy.owners {
+        try forEachSum(world, strategy) { layout, shards, sum, what in
+          for (step, batch) in alternatingBatches.enumerated() {
+            let madeUp = MadeUpShards(world, layout, shards, batch: batch) {
+              unevenValue(step, $0, $2) * Float($1)
             }
-            try check(inOrder != Array(expected[layout.entries[1].range]), "the order makes no difference")
+            _ = try sum.sum(batch: batch, phase: { _ in }, compute: madeUp.compute)
+            let expected = madeUp.canonicalTotal()
+            try check(bits: sum.summed(), equal: expected[sum.owned], "\(what), \(batch) samples")
+            let whole = UnsafeBufferPointer(start: sum.ownedGradients(), count: sum.owned.count)
+            try check(bits: whole, equal: expected[sum.owned], "\(what), \(batch) samples, at once")
+            try sum.share()
+            if layout.count > 1000, madeUp.filled.count > 4 {
+              // Were it the same in any order, equal bits would say nothing.
+              let inOrder = layout.entries[1].range.map { element in
+                madeUp.filled.reduce(0) { $0 + madeUp.gradient($1, madeUp.sizes[$1], element) }
+              }
+              try check(inOrder != Array(expected[layout.entries[1].range]), "the order makes no difference")
+            }
           }
         }
       }
     },
 
     Scenario("an allreduce gives all ranks the same bits, and the same ones again") { world in
-      for strategy in Strategy.all.dropFirst() {
+      for strategy in Strategy.all where !strategy.hasOwners {
         try forEachSum(world, strategy) { layout, shards, sum, what in
           let repeats = Arena<Float>(count: 2 * layout.count)
           for repetition in 0..<2 {
             let madeUp = MadeUpShards(world, layout, shards, batch: 37) { unevenValue(0, $0, $2) * Float($1) }
-            let result = try sum.sum(batch: 37, phase: { _ in }, compute: madeUp.compute)
-            (repeats.base + repetition * layout.count).update(from: result.gradients, count: layout.count)
+            _ = try sum.sum(batch: 37, phase: { _ in }, compute: madeUp.compute)
+            (repeats.base + repetition * layout.count).update(from: sum.ownedGradients(), count: layout.count)
           }
           let (first, second) = (repeats.buffer(0..<layout.count), repeats.buffer.dropFirst(layout.count))
           try check(bits: second, equal: first, "\(what), again")
@@ -99,9 +104,19 @@ extension Scenario {
     for (name, layout) in averagingLayouts {
       for count in shardCounts(world.size) {
         let shards = Shards(count)
-        let sum = strategy.make(world, layout, shards, batches: Set(alternatingBatches).sorted())
+        let sum = try strategy.make(world, layout, shards, batches: Set(alternatingBatches).sorted())
         try body(layout, shards, sum, "\(strategy), \(name), \(count) shards")
       }
+    }
+  }
+}
+
+extension GradientSum {
+  /// The sums of the owned part, piece by piece, as an update takes them.
+  fileprivate func summed() -> [Float] {
+    stride(from: owned.lowerBound, to: owned.upperBound, by: Self.pieceLength).flatMap { start in
+      let piece = start..<min(start + Self.pieceLength, owned.upperBound)
+      return Array(UnsafeBufferPointer(start: gradients(of: piece), count: piece.count))
     }
   }
 }

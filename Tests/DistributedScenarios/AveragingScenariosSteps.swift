@@ -48,22 +48,27 @@ private final class StepRun {
   init(
     _ world: any Communicator, _ layout: VectorLayout, _ shards: Shards, _ optimizer: Optimizer,
     _ strategy: Strategy
-  ) {
+  ) throws {
     self.world = world
     self.layout = layout
     self.shards = shards
-    parameters = Self.initialParameters(layout)
-    step = SynchronizedStep(
-      world, layout: layout, parameters: parameters, optimizer: optimizer,
-      sum: strategy.make(world, layout, shards, batches: Set(alternatingBatches).sorted()))
+    let sum = try strategy.make(world, layout, shards, batches: Set(alternatingBatches).sorted())
+    parameters = sum.parameters
+    if sum.writesForAll { Self.fillInitialValues(parameters, layout) }
+    try sum.share()
+    step = SynchronizedStep(world, layout: layout, optimizer: optimizer, sum: sum)
   }
 
   static func initialParameters(_ layout: VectorLayout) -> Arena<Float> {
     let parameters = Arena<Float>(count: layout.count)
+    fillInitialValues(parameters, layout)
+    return parameters
+  }
+
+  private static func fillInitialValues(_ parameters: Arena<Float>, _ layout: VectorLayout) {
     for entry in layout.entries {
       for element in entry.range { parameters.base[element] = Float((element * 37) % 101 - 50) / 100 }
     }
-    return parameters
   }
 
   /// The gradients of a step at some parameters; those of `spoiled` are replaced.
@@ -209,20 +214,22 @@ private struct FormulaRun {
 
 extension Scenario {
   static let synchronizedSteps: [Scenario] = [
-    Scenario("ordered steps leave every rank with the bits of a run by one rank") { world in
-      for (name, layout) in averagingLayouts {
+    Scenario("owners' steps leave every rank with the bits of a run by one rank") { world in
+      for (strategy, (name, layout)) in Strategy.owners.flatMap({ strategy in
+        averagingLayouts.map { (strategy, $0) }
+      }) {
         for (index, optimizer) in StepRun.optimizers.enumerated() {
           // What shards and slices do does not depend on most rules; where it might, the vector is long.
           if index > 4, name == "many blocks", !optimizer.rule.usesNorms, optimizer.groups.isEmpty {
             continue
           }
           for count in index < 2 ? [world.size, 8] : [8] {
-            let run = StepRun(world, layout, Shards(count), optimizer, .ordered)
+            let run = try StepRun(world, layout, Shards(count), optimizer, strategy)
             let serial = SerialRun(layout, Shards(count), optimizer)
             for (step, batch) in alternatingBatches.prefix(index > 4 ? 3 : 4).enumerated() {
               _ = try run.run(step, batch: batch)
               serial.run(step, batch: batch)
-              let what = "\(optimizer.rule), \(name), \(count) shards, step \(step)"
+              let what = "\(strategy), \(optimizer.rule), \(name), \(count) shards, step \(step)"
               try check(bits: run.parameters.buffer, equal: serial.parameters.buffer, what)
               for (mine, all) in zip(run.step.state.vectors, serial.state.vectors) {
                 try check(bits: mine.buffer, equal: all.buffer(run.step.sum.owned), "state, \(what)")
@@ -238,8 +245,8 @@ extension Scenario {
       for (index, optimizer) in StepRun.optimizers.enumerated() {
         for count in index < 2 ? [world.size, 8] : [8] {
           var formulas = FormulaRun(layout, Shards(count), optimizer)
-          let strategies = index < 2 ? Strategy.all : [.ordered, .allreduce(bucketBytes: 9000)]
-          let runs = strategies.map { StepRun(world, layout, Shards(count), optimizer, $0) }
+          let strategies = index < 2 ? Strategy.all : Strategy.owners + [.allreduce(bucketBytes: 9000)]
+          let runs = try strategies.map { try StepRun(world, layout, Shards(count), optimizer, $0) }
           for (step, batch) in alternatingBatches.prefix(index > 4 ? 2 : 4).enumerated() {
             formulas.run(step, batch: batch)
             for (run, strategy) in zip(runs, strategies) {
@@ -267,7 +274,7 @@ extension Scenario {
       for count in [world.size, 3 * world.size + 1] {
         let shards = Shards(count)
         for strategy in Strategy.all {
-          let run = StepRun(world, layout, shards, optimizer, strategy)
+          let run = try StepRun(world, layout, shards, optimizer, strategy)
           let serial = SerialRun(layout, shards, optimizer)
           _ = try run.run(0, batch: 37)
           serial.run(0, batch: 37)
@@ -288,7 +295,7 @@ extension Scenario {
           // After all that, a step is as if nothing had been.
           _ = try run.run(1, batch: 3)
           serial.run(1, batch: 3)
-          if case .ordered = strategy {
+          if strategy.hasOwners {
             try check(bits: run.parameters.buffer, equal: serial.parameters.buffer, "\(strategy), after")
           } else {
             try check(
@@ -303,7 +310,7 @@ extension Scenario {
       let layout = averagingLayouts[2].layout
       let shards = Shards(world.size)
       for strategy in Strategy.all {
-        let run = StepRun(world, layout, shards, .sgd(learningRate: 1), strategy)
+        let run = try StepRun(world, layout, shards, .sgd(learningRate: 1), strategy)
         let last = world.size - 1
         let spoiled = [
           StepRun.Spoiled(shard: last, element: layout.entries[4].offset, value: .nan),
@@ -320,7 +327,7 @@ extension Scenario {
     Scenario("the largest gradients that can be summed are used") { world in
       let layout = averagingLayouts[2].layout
       for strategy in Strategy.all {
-        let run = StepRun(world, layout, Shards(world.size), .sgd(learningRate: 0), strategy)
+        let run = try StepRun(world, layout, Shards(world.size), .sgd(learningRate: 0), strategy)
         let largest = Float.greatestFiniteMagnitude / 65536
         let spoiled = (0..<world.size).map { StepRun.Spoiled(shard: $0, element: 20, value: largest) }
         _ = try run.run(0, batch: 37, spoiled: spoiled)
@@ -333,7 +340,7 @@ extension Scenario {
       let layout = averagingLayouts[1].layout
       for strategy in Strategy.all {
         for count in [world.size, 12] {
-          let run = StepRun(world, layout, Shards(count), .sgd(learningRate: 0.001), strategy)
+          let run = try StepRun(world, layout, Shards(count), .sgd(learningRate: 0.001), strategy)
           for rank in 0..<world.size {
             let calm = try run.run(2 * rank, batch: 37)
             try check(!calm.shouldStop, "\(strategy): a stop that nobody asked for")

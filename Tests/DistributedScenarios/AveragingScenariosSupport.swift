@@ -28,25 +28,36 @@ func shardCounts(_ ranks: Int) -> [Int] { Set([ranks, 3, 5, 8, 12]).sorted() }
 /// The ways of summing.
 enum Strategy: CustomStringConvertible {
   case ordered
+  case shared
   case allreduce(bucketBytes: Int)
 
-  /// A bucket for each parameter, a few, and one for all.
+  /// Those with the canonical tree's bits.
+  static let owners: [Strategy] = [.ordered, .shared]
+  /// Besides these a bucket for each parameter, a few, and one for all.
   static let all: [Strategy] =
-    [.ordered] + [4, 9000, 1 << 30].map { .allreduce(bucketBytes: $0) }
+    owners + [4, 9000, 1 << 30].map { .allreduce(bucketBytes: $0) }
 
   func make(
     _ world: any Communicator, _ layout: VectorLayout, _ shards: Shards, batches: [Int]
-  ) -> any GradientSum {
+  ) throws -> any GradientSum {
     switch self {
-    case .ordered: OrderedSum(world, layout: layout, shards: shards, batchSizes: batches)
+    case .ordered:
+      try OwnerSum(world, layout: layout, shards: shards, batchSizes: batches, sharing: false)
+    case .shared:
+      try OwnerSum(world, layout: layout, shards: shards, batchSizes: batches, sharing: true)
     case .allreduce(let bytes):
       AllreduceSum(world, layout: layout, shards: shards, batchSizes: batches, bucketBytes: bytes)
     }
   }
 
+  var hasOwners: Bool {
+    if case .allreduce = self { false } else { true }
+  }
+
   var description: String {
     switch self {
     case .ordered: "ordered"
+    case .shared: "shared"
     case .allreduce(let bytes): "allreduce in buckets of \(bytes) bytes"
     }
   }
@@ -102,13 +113,13 @@ struct MadeUpShards {
   var filled: [Int] { sizes.indices.filter { sizes[$0] > 0 } }
 
   /// Throws unless the riders are the sums over all shards.
-  func checkRiders(_ sums: SummedGradients, _ what: String) throws {
-    try check(sums.rider(.samples), equals: Float(sizes.reduce(0, +)), "samples, \(what)")
+  func checkRiders(_ sums: SummedRiders, _ what: String) throws {
+    try check(sums[.samples], equals: Float(sizes.reduce(0, +)), "samples, \(what)")
     let loss = filled.reduce(0) { $0 + Self.loss($1) }
-    try check(sums.rider(.loss), equals: Float(loss), "loss, \(what)")
+    try check(sums[.loss], equals: Float(loss), "loss, \(what)")
     let correct = filled.reduce(0) { $0 + Self.correct($1, sizes[$1]) }
-    try check(sums.rider(.correct), equals: Float(correct), "correct samples, \(what)")
-    try check(sums.rider(.faults), equals: 0, "faults, \(what)")
+    try check(sums[.correct], equals: Float(correct), "correct samples, \(what)")
+    try check(sums[.faults], equals: 0, "faults, \(what)")
   }
 
   /// The sum over all shards by one rank alone, in the canonical tree's order; gaps are zero.

@@ -18,6 +18,12 @@ import Testing
     try InProcessWorld.run(ranks: test.ranks, body: test.scenario.body)
   }
 
+  /// Several ranks on each of several machines: equal numbers, and not.
+  @Test(arguments: Scenario.averaging, [(4, 2), (5, 2), (5, 3)])
+  func averagingHoldsAmongMachines(_ scenario: Scenario, _ world: (ranks: Int, ranksPerMachine: Int)) throws {
+    try InProcessWorld.run(ranks: world.ranks, ranksPerMachine: world.ranksPerMachine, body: scenario.body)
+  }
+
   @Test(arguments: allScenarios.filter { $0.ranks.contains(1) })
   func scenarioHoldsInAWorldOfOne(_ scenario: Scenario) throws {
     try scenario.body(InProcessCommunicator())

@@ -131,7 +131,7 @@ private let minimal = "data: {name: digits}\n"
 
   @Test func `the resolved configuration names every default`() throws {
     let yaml = RunConfiguration().yaml
-    for line in ["  hidden: [128]", "  learningRate: 0.1", "epochs: 5", "  keep: 3", "  strategy: ordered"] {
+    for line in ["  hidden: [128]", "  learningRate: 0.1", "epochs: 5", "  keep: 3", "  strategy: auto"] {
       #expect(yaml.split(separator: "\n").contains(Substring(line)), "\(line)")
     }
     #expect(!yaml.contains("beta1"))

@@ -55,7 +55,7 @@ import Training
     return allocation_counter_disarm()
   }
 
-  @Test(arguments: [AveragingStrategy.ordered, .allreduce(bucketBytes: 1024)], [false, true])
+  @Test(arguments: [AveragingStrategy.shared, .allreduce(bucketBytes: 1024)], [false, true])
   func aStepAllocatesNothingOfItsOwn(_ averaging: AveragingStrategy, clips: Bool) throws {
     ComputeLibrary.setThreads(1)
     let optimizer = Optimizer(.adam(), learningRate: 1e-3, clipNorm: clips ? 0.1 : nil)
@@ -72,7 +72,7 @@ import Training
     #expect(trainer.step == 60)
   }
 
-  @Test(arguments: [AveragingStrategy.ordered, .allreduce(bucketBytes: 1024)])
+  @Test(arguments: [AveragingStrategy.shared, .allreduce(bucketBytes: 1024)])
   func shardsThatMeetAllocateNothing(_ averaging: AveragingStrategy) throws {
     ComputeLibrary.setThreads(1)
     let model = Sequential(
@@ -88,7 +88,7 @@ import Training
   }
 
   /// Two halves of an update, a frozen parameter, penalties, an average, a momentum of its own every step.
-  @Test(arguments: [AveragingStrategy.ordered, .allreduce(bucketBytes: 1024)])
+  @Test(arguments: [AveragingStrategy.shared, .allreduce(bucketBytes: 1024)])
   func noRuleOrGroupAllocates(_ averaging: AveragingStrategy) throws {
     ComputeLibrary.setThreads(1)
     let rules: [UpdateRule] = [

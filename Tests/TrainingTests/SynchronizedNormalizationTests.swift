@@ -24,7 +24,7 @@ import Training
     return (trainer, losses)
   }
 
-  @Test(arguments: [AveragingStrategy.ordered, .allreduce(bucketBytes: 1024)])
+  @Test(arguments: [AveragingStrategy.shared, .allreduce(bucketBytes: 1024)])
   func theCutIntoShardsMakesNoDifference(_ averaging: AveragingStrategy) throws {
     // Of the second step's three samples each is a shard of its own, and the other shards are empty.
     let whole = try trainer(isSynchronized: false, shards: 1, steps: 2)

@@ -20,8 +20,15 @@ func benchmarkSteps(_ world: any Communicator) throws {
     for count in [2, 8] where count >= world.size {
       let shards = Shards(count)
       let batch = 32 * count
-      let sums: [(String, () -> any GradientSum)] = [
-        ("ordered", { OrderedSum(world, layout: layout, shards: shards, batchSizes: [batch]) }),
+      let sums: [(String, () throws -> any GradientSum)] = [
+        (
+          "shared",
+          { try OwnerSum(world, layout: layout, shards: shards, batchSizes: [batch], sharing: true) }
+        ),
+        (
+          "ordered",
+          { try OwnerSum(world, layout: layout, shards: shards, batchSizes: [batch], sharing: false) }
+        ),
         (
           "allreduce",
           {
@@ -32,7 +39,7 @@ func benchmarkSteps(_ world: any Communicator) throws {
       for optimizer in [Optimizer.sgd(learningRate: 0.1, momentum: 0.9), .adam(learningRate: 0.001)] {
         for (strategy, make) in sums {
           let step = SynchronizedStep(
-            world, layout: layout, parameters: Arena(count: layout.count), optimizer: optimizer, sum: make())
+            world, layout: layout, optimizer: optimizer, sum: try make())
           let rule = optimizer.rule.stateNames.count == 1 ? "SGD" : "Adam"
           let what = "\(name), \(count) shards, \(rule), \(strategy)"
           try time(what, repeats: layout.count > 1_000_000 ? 60 : 400, world) {

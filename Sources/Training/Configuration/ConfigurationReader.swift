@@ -178,8 +178,16 @@ final class ConfigurationReader {
   // MARK: - Sections
 
   /// Keys of its own under `key`.
-  func section(_ key: String, _ value: inout some ConfigurationSection) throws(ConfigurationError) {
-    let node = find(key)
+  ///
+  /// - Parameter shorthand: the key that is meant where a single value stands in the section's place.
+  func section(
+    _ key: String, _ value: inout some ConfigurationSection, shorthand: String? = nil
+  ) throws(ConfigurationError) {
+    var node = find(key)
+    if let single = node, let shorthand, case .scalar = single.content {
+      let entry = ConfigurationNode.Entry(key: shorthand, place: single.place, value: single)
+      node = ConfigurationNode(content: .section([entry]), place: single.place)
+    }
     if let node {
       guard case .section = node.content else {
         throw wrong(

@@ -74,7 +74,7 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
     try reader.integer("seed", &seed, in: 0...Int.max)
     try reader.integer("threads", &threads, in: 1...1024)
     try reader.flag("shuffle", &shuffle)
-    try reader.section("averaging", &averaging)
+    try reader.section("averaging", &averaging, shorthand: "strategy")
     var watched = WatchedValidation(validation: validation, steersTraining: schedule.name == .plateau)
     try reader.section("validation", &watched)
     validation = watched.validation

@@ -3,13 +3,17 @@ import TensorCore
 /// `averaging`: how the ranks' gradients are added.
 public struct AveragingConfiguration: Sendable, Equatable, ConfigurationSection {
   public enum Strategy: String, Sendable, CaseIterable {
-    /// The same bits on any number of ranks.
+    /// The fastest of those with the same bits on any number of ranks.
+    case auto
+    /// Through memory that the ranks of a machine share; the same bits on any number of ranks.
+    case shared
+    /// By messages; the same bits on any number of ranks.
     case ordered
     /// The plain MPI call; bits depend on the number of ranks.
     case allreduce
   }
 
-  public var strategy = Strategy.ordered
+  public var strategy = Strategy.auto
   /// The size of the pieces in which gradients travel, in MiB (2²⁰ bytes).
   public var bucketMiB = 1.0
 
@@ -19,7 +23,10 @@ public struct AveragingConfiguration: Sendable, Equatable, ConfigurationSection 
   public var bucketBytes: Int { max(4, Int(bucketMiB * 1_048_576) & ~3) }
 
   mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
-    try reader.choice("strategy", &strategy)
+    // All others give the same bits, so that one may resume what another began. (It matters where this writes; then
+    // the value is already what it will be.)
+    let hasBitsOfItsOwn = strategy == .allreduce
+    try reader.choice("strategy", &strategy, affectsWeights: hasBitsOfItsOwn)
     // MPI chooses its algorithm, and with it the order of additions, by the size of a message.
     try reader.number("bucketMiB", &bucketMiB, .bucketMiB, affectsWeights: strategy == .allreduce)
   }

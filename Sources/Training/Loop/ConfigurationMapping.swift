@@ -2,6 +2,8 @@
 extension RunConfiguration {
   package var averagingStrategy: AveragingStrategy {
     switch averaging.strategy {
+    case .auto: .auto
+    case .shared: .shared
     case .ordered: .ordered
     case .allreduce: .allreduce(bucketBytes: averaging.bucketBytes)
     }

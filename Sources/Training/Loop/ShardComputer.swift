@@ -13,18 +13,12 @@ final class ShardComputer {
   /// Where set, the time of every instruction is noted, for shards of as many samples as its plan has.
   var profile: PlanProfile?
 
-  /// - Parameter plans: by the numbers of samples that shards can have.
-  init(
-    _ plans: [Int: Plan], layout: VectorLayout, parameters: Arena<Float>, seed: UInt64
-  ) throws(TrainingError) {
-    self.plans = plans
+  init(_ draft: TrainerDraft, parameters: Arena<Float>) {
+    plans = draft.plans
     self.parameters = parameters
-    self.seed = seed
-    try Trainer.requireMemory(
-      plans.values.map(\.activationCount).max() ?? 0, at: "shards",
-      "for the results of a shard of \(plans.keys.max() ?? 0) samples")
+    seed = draft.seed
     activations = Arena(count: plans.values.map(\.activationCount).max() ?? 0)
-    riderOffset = layout.riders.lowerBound
+    riderOffset = draft.objective.layout.riders.lowerBound
   }
 
   func plan(of samples: Int) -> Plan? { plans[samples] }

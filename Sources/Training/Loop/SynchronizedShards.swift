@@ -21,21 +21,14 @@ final class SynchronizedShards {
   /// Where shards meet: the same in every plan, whatever its number of samples.
   private let forms: [SynchronizationForm]
 
-  /// nil for a plan whose shards don't meet. Throws where a whole batch has too few samples.
-  ///
-  /// - Parameters:
-  ///   - plans: by the numbers of samples that shards of any rank can have.
-  ///   - batchSizes: the samples that batches can have.
-  init?(
-    _ plans: [Int: Plan], parameters: Arena<Float>, data: any Dataset, shards: Shards, batchSizes: [Int],
-    seed: UInt64, over communicator: any Communicator
-  ) throws(TrainingError) {
+  /// nil for a plan whose shards don't meet.
+  init?(_ draft: TrainerDraft, parameters: Arena<Float>, over communicator: any Communicator) {
+    let (plans, shards, batchSizes) = (draft.plans, draft.shards, draft.sampler.batchSizes)
     guard let plan = plans.values.first, !plan.synchronizations.isEmpty else { return nil }
     forms = plan.synchronizations.map(\.form)
     for other in plans.values {
       precondition(other.synchronizations.map(\.form) == forms, "shards of all sizes meet alike")
     }
-    try Self.requireVariance(forms, batchSizes)
     let run = shards.ranges(ofRanks: communicator.size)[communicator.rank]
     (self.plans, self.run) = (plans, run)
     var sizes: [Int: [Int]] = [:]
@@ -46,9 +39,9 @@ final class SynchronizedShards {
     held = run.indices.map { shard in
       let own = Set(sizes.values.map { $0[shard - run.lowerBound] })
       return HeldShard(
-        capacity: own.max() ?? 0, data: data, layout: plan.layout,
+        capacity: own.max() ?? 0, data: draft.data, layout: plan.layout,
         activationCount: own.compactMap { plans[$0]?.activationCount }.max() ?? 0, parameters: parameters,
-        seed: seed)
+        seed: draft.seed)
     }
   }
 
@@ -80,16 +73,5 @@ final class SynchronizedShards {
   private func plan(of shard: HeldShard) -> Plan {
     guard let plan = plans[shard.count] else { preconditionFailure("no plan for \(shard.count) samples") }
     return plan
-  }
-
-  private static func requireVariance(
-    _ forms: [SynchronizationForm], _ batchSizes: [Int]
-  ) throws(TrainingError) {
-    let least = forms.map(\.valuesPerSample).min() ?? 1
-    guard let batch = batchSizes.first(where: { $0 * least < 2 }) else { return }
-    throw TrainingError(
-      at: "batch", expected: "at least two values of each channel in a batch, to tell a variance from",
-      found: "a batch of \(batch) sample, one value of each",
-      remedy: "Use a larger batch; where only an epoch's last batch is too small, set lastBatch: drop.")
   }
 }

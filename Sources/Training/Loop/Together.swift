@@ -14,6 +14,19 @@ package func together<Result>(_ communicator: any Communicator, _ body: () throw
   return try outcome.get()
 }
 
+/// Does something on every rank; if it fails on any, all throw: those where it failed their own error.
+func eachOrNone<Result>(_ communicator: any Communicator, _ body: () throws -> Result) throws -> Result {
+  let outcome = Swift.Result { try body() }
+  var failure: String?
+  if case .failure(let error) = outcome { failure = "\(error)" }
+  let failures = try agree(onFailureOf: failure, over: communicator)
+  let result = try outcome.get()
+  guard failures.isEmpty else {
+    throw AgreedFailure(messages: summarize(failures, size: communicator.size))
+  }
+  return result
+}
+
 /// What went wrong on some ranks; all of them throw the same.
 public struct AgreedFailure: Error, CustomStringConvertible {
   public let messages: [String]

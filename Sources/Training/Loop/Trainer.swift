@@ -9,7 +9,12 @@ import TensorCore
 
 /// How gradients travel between ranks.
 public enum AveragingStrategy: Sendable, Equatable {
-  /// Owners of slices over MPI messages: the same bits on any number of ranks.
+  /// The fastest that gives the same bits on any number of ranks: `shared`, where ranks share a machine.
+  case auto
+  /// Owners of slices, which read the partials of their machine's ranks in place, in shared memory; messages between
+  /// machines, and where there is not enough of it. The same bits on any number of ranks.
+  case shared
+  /// Owners of slices over MPI messages alone: the same bits as `shared`.
   case ordered
   /// `MPI_Iallreduce` per bucket of at least so many bytes, overlapping the backward pass: bits repeat at
   /// the same number of ranks only.
@@ -44,8 +49,11 @@ public final class Trainer {
   public internal(set) var intervalSums = StepSums()
 
   package let communicator: any Communicator
-  package let parameters: Arena<Float>
+  package var parameters: Arena<Float> { synchronized.parameters }
   package let synchronized: SynchronizedStep
+
+  /// Why the ranks do not share memory although they were to.
+  package let averagingNote: String?
 
   private let data: any Dataset
   /// One of the two: the second where the passes of shards depend on each other.
@@ -73,7 +81,7 @@ public final class Trainer {
   public convenience init(
     _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
     target: Target? = nil, seed: UInt64 = 0, lastBatch: Sampler.LastBatch = .keep,
-    averaging: AveragingStrategy = .ordered, evaluationShard: Int = 500, threads: Int = 1, in world: World
+    averaging: AveragingStrategy = .auto, evaluationShard: Int = 500, threads: Int = 1, in world: World
   ) throws {
     try self.init(
       model, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: shards, target: target,
@@ -81,97 +89,54 @@ public final class Trainer {
       threads: threads, over: world.communicator)
   }
 
-  package init(
+  package convenience init(
     _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
     target: Target? = nil, seed: UInt64 = 0, isShuffled: Bool = true, lastBatch: Sampler.LastBatch = .keep,
-    averaging: AveragingStrategy = .ordered, evaluationShard: Int = 500, evaluatesOnRankZero: Bool = false,
+    averaging: AveragingStrategy = .auto, evaluationShard: Int = 500, evaluatesOnRankZero: Bool = false,
     threads: Int = 1, over communicator: any Communicator
+  ) throws {
+    let draft = try eachOrNone(communicator) {
+      try TrainerDraft(
+        model, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: shards, target: target,
+        seed: seed, isShuffled: isShuffled, lastBatch: lastBatch, ranks: communicator.size)
+    }
+    try self.init(
+      draft, averaging: averaging, evaluationShard: evaluationShard,
+      evaluatesOnRankZero: evaluatesOnRankZero, threads: threads, over: communicator)
+  }
+
+  /// All ranks call it, none that could not make its draft.
+  package init(
+    _ draft: TrainerDraft, averaging: AveragingStrategy = .auto, evaluationShard: Int = 500,
+    evaluatesOnRankZero: Bool = false, threads: Int = 1, over communicator: any Communicator
   ) throws {
     ComputeLibrary.setThreads(threads)
     self.communicator = communicator
-    self.optimizer = optimizer
-    self.data = data
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
-    objective = try Objective(
-      model, loss: loss, inputShape: Shape(data.inputShape), target: target ?? data.target,
-      isWeighted: data.isWeighted)
-    sampler = try Sampler(
-      seed: seed, count: data.count, batch: batch, lastBatch: lastBatch, isShuffled: isShuffled)
-    self.shards = try Self.shards(shards, batch: batch, ranks: communicator.size)
-
-    let layout = objective.layout
-    if let group = optimizer.emptyGroup(in: layout) {
-      throw TrainingError(
-        at: "optimizer.groups, match \(group.match)",
-        expected:
-          "names of parameters, such as \(layout.entries.prefix(4).map(\.name).joined(separator: ", "))",
-        found: "a pattern that matches none of the \(layout.entries.count)",
-        remedy: "Correct the pattern, in which * stands for any characters, or take the group out.")
+    (objective, optimizer, sampler, shards, data) = (
+      draft.objective, draft.optimizer, draft.sampler, draft.shards, draft.data
+    )
+    run = draft.shards.ranges(ofRanks: communicator.size)[communicator.rank]
+    let layout = draft.objective.layout
+    let sum: any GradientSum
+    switch averaging {
+    case .auto, .shared, .ordered:
+      let owners = try OwnerSum(
+        communicator, layout: layout, shards: draft.shards, batchSizes: draft.sampler.batchSizes,
+        sharing: averaging != .ordered)
+      (sum, averagingNote) = (owners, owners.note)
+    case .allreduce(let bucketBytes):
+      sum = AllreduceSum(
+        communicator, layout: layout, shards: draft.shards, batchSizes: draft.sampler.batchSizes,
+        bucketBytes: bucketBytes)
+      averagingNote = nil
     }
-    // Parameters, gradients, and what the others' gradients arrive in.
-    try Self.requireMemory(3 * layout.vectorCount, at: "model", "for \(layout.parameterCount) parameters")
-    parameters = Arena(count: layout.vectorCount)
-    objective.fillInitialValues(parameters, seed: seed)
-
-    run = self.shards.ranges(ofRanks: communicator.size)[communicator.rank]
-    let sizes = sampler.batchSizes
-    let sum: any GradientSum =
-      switch averaging {
-      case .ordered: OrderedSum(communicator, layout: layout, shards: self.shards, batchSizes: sizes)
-      case .allreduce(let bucketBytes):
-        AllreduceSum(
-          communicator, layout: layout, shards: self.shards, batchSizes: sizes, bucketBytes: bucketBytes)
-      }
-    synchronized = SynchronizedStep(
-      communicator, layout: layout, parameters: parameters, optimizer: optimizer, sum: sum)
-    let cut = self.shards
-    var plans: [Int: Plan] = [:]
-    for size in Set(sizes.flatMap { cut.ranges(ofBatch: $0).map(\.count) }) where size > 0 {
-      plans[size] = try objective.trainingPlan(batch: size)
-    }
-    together = try SynchronizedShards(
-      plans, parameters: parameters, data: data, shards: cut, batchSizes: sizes, seed: seed,
-      over: communicator)
-    computer =
-      together == nil
-      ? try ShardComputer(plans, layout: layout, parameters: parameters, seed: seed) : nil
-  }
-
-  /// Refuses what would have the system end the process, or the process itself.
-  static func requireMemory(
-    _ floats: Int, at place: String, _ purpose: String
-  ) throws(TrainingError) {
-    let (bytes, overflows) = floats.multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
-    let memory = ProcessInfo.processInfo.physicalMemory
-    guard overflows || bytes > memory else { return }
-    throw TrainingError(
-      at: place, expected: "at most this machine's memory, \(NumberText.bytes(Double(memory))), \(purpose)",
-      found: NumberText.bytes(Double(floats) * 4),
-      remedy: "Make the model smaller, or the shards: a smaller batch, or more shards.")
-  }
-
-  /// The shards of a step, checked against the batch and the ranks.
-  package static func shards(_ wanted: Int?, batch: Int, ranks: Int) throws(TrainingError) -> Shards {
-    guard batch >= ranks else {
-      throw TrainingError(
-        at: "batch", expected: "at least one sample a rank, \(ranks) in all", found: "\(batch)",
-        remedy: "Enlarge the batch, or start fewer ranks: mpirun -np \(batch) …")
-    }
-    guard let wanted else { return Shards(max(Shards.suitable(forBatch: batch).count, ranks)) }
-    guard wanted <= batch else {
-      throw TrainingError(
-        at: "shards", expected: "at most as many shards as the batch has samples, \(batch)",
-        found: "\(wanted)",
-        remedy: "Set a larger batch or fewer shards, for example: --set shards=\(ranks)")
-    }
-    guard wanted >= ranks else {
-      throw TrainingError(
-        at: "shards", expected: "at least one shard a rank, \(ranks) in all", found: "\(wanted)",
-        remedy: "Start at most \(wanted) ranks, or set more shards (which changes the run's bits): "
-          + "--set shards=\(ranks)")
-    }
-    return Shards(wanted)
+    synchronized = SynchronizedStep(communicator, layout: layout, optimizer: draft.optimizer, sum: sum)
+    if sum.writesForAll { draft.objective.fillInitialValues(sum.parameters, seed: draft.seed) }
+    try sum.share()
+    together = SynchronizedShards(draft, parameters: sum.parameters, over: communicator)
+    computer = together == nil ? ShardComputer(draft, parameters: sum.parameters) : nil
   }
 
   /// Notes from now on how long each instruction takes in shards of so many samples; nil where shards of this size

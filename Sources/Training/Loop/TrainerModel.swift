@@ -34,6 +34,8 @@ extension Trainer {
   /// stays. All ranks call it. A file of another model is refused, and nothing changes.
   public func load(from path: String) throws {
     let layout = objective.layout
+    // Ranks of one machine share the parameters: no other may still be reading them.
+    try synchronized.sum.settle()
     try together(communicator) {
       guard communicator.rank == 0 else { return }
       let file = try SafetensorsFile(path)

@@ -100,6 +100,8 @@ struct TrainingCheckpoints {
 
   /// Brings parameters and optimizer state back, on all ranks; `checkpoint` is given on rank 0.
   func load(_ checkpoint: Checkpoint?) throws {
+    // Ranks of one machine share the parameters: no other may still be reading them.
+    try trainer.synchronized.sum.settle()
     let model = try checkpoint?.safetensors(ModelFile.name)
     try StateTransfer(trainer.communicator, slices: Slices(whole: layout)).scatter(into: trainer.parameters) {
       try read(into: $1, at: $0, from: model) { $0.name }

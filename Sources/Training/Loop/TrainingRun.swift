@@ -49,11 +49,13 @@ public final class TrainingRun {
   public init(_ configuration: RunConfiguration, options: Options, in world: World) throws {
     let communicator = world.communicator
     self.communicator = communicator
-    let parts = try together(communicator) { try Self.prepare(configuration, communicator) }
-    (self.configuration, data, trainer, lastStep) = (
-      parts.configuration, parts.data, parts.trainer, parts.lastStep
-    )
-    let (resolved, trainer) = (parts.configuration, parts.trainer)
+    let parts = try together(communicator) { try Self.prepare(configuration, ranks: communicator.size) }
+    let resolved = parts.configuration
+    (self.configuration, data, lastStep) = (resolved, parts.data, parts.lastStep)
+    let trainer = try Trainer(
+      parts.draft, averaging: resolved.averagingStrategy, evaluationShard: resolved.validation.shard,
+      evaluatesOnRankZero: resolved.validation.on == .rankZero, threads: resolved.threads, over: communicator)
+    self.trainer = trainer
     plateau = resolved.makePlateau(trainer.optimizer)
     stepsPerEpoch = trainer.sampler.batchesPerEpoch
     let identity = try together(communicator) {
@@ -91,11 +93,10 @@ public final class TrainingRun {
   }
 
   private static func prepare(
-    _ configuration: RunConfiguration, _ communicator: any Communicator
-  ) throws -> (configuration: RunConfiguration, data: RunData, trainer: Trainer, lastStep: Int) {
-    let shards = try Trainer.shards(
-      configuration.shardsPerStep(ranks: communicator.size), batch: configuration.samplesPerStep,
-      ranks: communicator.size)
+    _ configuration: RunConfiguration, ranks: Int
+  ) throws -> (configuration: RunConfiguration, data: RunData, draft: TrainerDraft, lastStep: Int) {
+    let shards = try TrainerDraft.shards(
+      configuration.shardsPerStep(ranks: ranks), batch: configuration.samplesPerStep, ranks: ranks)
     let data = try RunData(configuration)
     try configuration.requireValidation(data)
     let sampler = try Sampler(
@@ -111,16 +112,14 @@ public final class TrainingRun {
     let form = SampleForm(data)
     try resolved.requireWarmup(stepsPerEpoch: sampler.batchesPerEpoch)
     do {
-      let trainer = try Trainer(
+      let draft = try TrainerDraft(
         resolved.makeModel(for: form), loss: resolved.loss,
         optimizer: resolved.makeOptimizer(
           stepsInRun: lastStep, stepsPerEpoch: sampler.batchesPerEpoch),
         data: data.training, batch: resolved.samplesPerStep, shards: shards.count,
         target: resolved.trainingTarget(of: data), seed: UInt64(resolved.seed),
-        isShuffled: resolved.shuffle, lastBatch: resolved.lastBatch, averaging: resolved.averagingStrategy,
-        evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
-        threads: resolved.threads, over: communicator)
-      return (resolved, data, trainer, lastStep)
+        isShuffled: resolved.shuffle, lastBatch: resolved.lastBatch, ranks: ranks)
+      return (resolved, data, draft, lastStep)
     } catch let error as GraphError {
       throw resolved.named(error)
     }
@@ -171,6 +170,10 @@ public final class TrainingRun {
       reporter.message(
         "shards raised from \(suitable) to \(trainer.shards.count), one a rank; set shards to keep the bits on other numbers of ranks"
       )
+    }
+    if let note = trainer.averagingNote {
+      reporter.message(
+        "averaging by messages, the same bits but slower, for memory cannot be shared: \(note)")
     }
     let here = communicator.machine.ranks.count
     let usable = DoctorInputs.usableProcessors

@@ -1,0 +1,174 @@
+import CKernels
+import MessagePassing
+import TensorCore
+
+/// What the owners of slices do with the partials of one size of batch, worked out before the first step: which pointers
+/// are added in which order, and what travels between groups of ranks that share no memory.
+struct OwnerRound {
+  /// What all sizes of batch have in common.
+  struct Plan {
+    let rank: Int
+    let groups: RankGroups
+    let slices: Slices
+    let layout: VectorLayout
+    let shards: Shards
+    /// The gradient vectors of each rank of this rank's group.
+    let vectors: [UnsafeMutablePointer<Float>]
+
+    var group: Int { groups.index(of: rank) }
+    var owned: Range<Int> { slices.elements[rank] }
+  }
+
+  /// One partial, or what a whole group has added up, of the slice that this rank owns.
+  private struct Part {
+    let node: Range<Int>
+    /// Of the element 0 of the whole vector, even where only the slice is there.
+    let origin: UnsafeMutablePointer<Float>
+    let riders: UnsafeMutablePointer<Float>
+  }
+
+  /// What this rank's group has added up of a slice that a rank of another group owns, in the memory of a partial.
+  private struct Delivery {
+    let slice: Range<Int>
+    let additions: [TreeAddition]
+  }
+
+  /// How this rank computes its own shards.
+  let fold: LocalFold
+  private(set) var sends: [Message] = []
+  private(set) var receives: [Message] = []
+
+  private let riderCount: Int
+  private let riderOffset: Int
+  /// The partials of all ranks of the group, and the sums of nodes that the group makes of them.
+  private let local: [Part]
+  private var deliveries: [Delivery] = []
+  private let groupAdditions: [TreeAddition]
+  /// Where the riders of the group's sums are put together, to be sent.
+  private let groupRiders: [UnsafeMutablePointer<Float>]
+  /// Everything that is added up for the owned slice.
+  private var parts: [Part] = []
+  private let addition: TreeAddition
+
+  var placeCount: Int { addition.placeCount }
+  var riderPlaceCount: Int { max(addition.placeCount, groupAdditions.map(\.placeCount).max() ?? 0) }
+}
+
+extension OwnerRound.Plan {
+  /// The sums that a group makes by itself: the tree's nodes within its run of shards that have samples.
+  func nodes(ofGroup group: Int, _ folds: [LocalFold]) -> [Range<Int>] {
+    let runs = shards.ranges(ofRanks: slices.elements.count)
+    let ranks = groups.ranges[group]
+    let run = runs[ranks.lowerBound].lowerBound..<runs[ranks.upperBound - 1].upperBound
+    let partials = folds[ranks].flatMap { $0.partials.map(\.node) }
+    return CanonicalTree.nodes(within: run, shards: shards.count).filter { node in
+      partials.contains { !$0.clamped(to: node).isEmpty }
+    }
+  }
+
+  /// Floats of the memory in which an `OwnerRound` receives messages and puts riders together.
+  func receivedCount(_ folds: [LocalFold]) -> Int {
+    groups.ranges.indices.reduce(0) { sum, group in
+      let length = (group == self.group ? 0 : owned.count) + layout.riders.count
+      return sum + nodes(ofGroup: group, folds).count * length
+    }
+  }
+
+  /// What brings new slices from owners to couriers in other groups, straight into the parameters.
+  func sharing(of parameters: Arena<Float>) -> (sends: [Message], receives: [Message]) {
+    var (sends, receives): ([Message], [Message]) = ([], [])
+    for other in groups.ranges.indices where other != group && !owned.isEmpty {
+      sends.append(
+        Message(peer: groups.courier(in: other, forOwner: rank), memory: parameters.buffer(owned)))
+    }
+    for owner in groups.ownersServed(by: rank) where !slices.elements[owner].isEmpty {
+      receives.append(Message(peer: owner, memory: parameters.buffer(slices.elements[owner])))
+    }
+    return (sends, receives)
+  }
+}
+
+extension OwnerRound {
+  /// - Parameters:
+  ///   - folds: every rank's.
+  ///   - received: room for `plan.receivedCount`.
+  init(_ plan: Plan, folds: [LocalFold], received: UnsafeMutablePointer<Float>) {
+    let (layout, group, owned) = (plan.layout, plan.group, plan.owned)
+    let ranks = plan.groups.ranges[group]
+    fold = folds[plan.rank]
+    riderCount = layout.riders.count
+    riderOffset = layout.riders.lowerBound
+    let local = zip(plan.vectors, folds[ranks]).flatMap { vectors, fold in
+      fold.partials.map { partial in
+        let origin = vectors + partial.buffer * layout.gradientCount
+        return Part(node: partial.node, origin: origin, riders: origin + layout.riders.lowerBound)
+      }
+    }
+    self.local = local
+
+    var place = received
+    var parts = local
+    for other in plan.groups.ranges.indices where other != group {
+      let courier = plan.groups.courier(in: other, forOwner: plan.rank)
+      for node in plan.nodes(ofGroup: other, folds) {
+        let riders = place + owned.count
+        parts.append(Part(node: node, origin: place - owned.lowerBound, riders: riders))
+        if !owned.isEmpty {
+          receives.append(Message(peer: courier, memory: .init(start: place, count: owned.count)))
+        }
+        receives.append(Message(peer: courier, memory: .init(start: riders, count: riderCount)))
+        place = riders + riderCount
+      }
+    }
+    self.parts = parts
+    addition = TreeAddition(0..<plan.shards.count, of: parts.map(\.node))
+
+    let isAlone = plan.groups.ranges.count == 1
+    let nodes = isAlone ? [] : plan.nodes(ofGroup: group, folds)
+    let groupAdditions = nodes.map { TreeAddition($0, of: local.map(\.node)) }
+    let groupRiders = nodes.indices.map { [riderCount] in place + $0 * riderCount }
+    (self.groupAdditions, self.groupRiders) = (groupAdditions, groupRiders)
+    for owner in isAlone ? [] : plan.groups.ownersServed(by: plan.rank) {
+      let slice = plan.slices.elements[owner]
+      deliveries.append(Delivery(slice: slice, additions: groupAdditions))
+      for (addition, riders) in zip(groupAdditions, groupRiders) {
+        if !slice.isEmpty {
+          let memory = local[addition.holder].origin + slice.lowerBound
+          sends.append(Message(peer: owner, memory: .init(start: memory, count: slice.count)))
+        }
+        sends.append(Message(peer: owner, memory: .init(start: riders, count: riderCount)))
+      }
+    }
+  }
+
+  /// Puts together what is sent to other groups. The partials' memory of slices that this rank carries is nobody
+  /// else's to read.
+  func prepareMessages(riders places: UnsafeMutablePointer<Float>) {
+    for (addition, target) in zip(groupAdditions, groupRiders) where !deliveries.isEmpty {
+      let sum = addition.run(count: riderCount, places: places, stride: riderCount) { local[$0].riders }
+      target.update(from: sum, count: riderCount)
+    }
+    for delivery in deliveries where !delivery.slice.isEmpty {
+      for addition in delivery.additions {
+        _ = addition.runInPlace(count: delivery.slice.count) { local[$0].origin + delivery.slice.lowerBound }
+      }
+    }
+  }
+
+  /// The riders over all shards.
+  func riders(places: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
+    addition.run(count: riderCount, places: places, stride: riderCount) { parts[$0].riders }
+  }
+
+  /// The sums of some elements of the owned slice.
+  func gradients(
+    from first: Int, _ count: Int, places: UnsafeMutablePointer<Float>
+  ) -> UnsafeMutablePointer<Float> {
+    addition.run(count: count, places: places, stride: OwnerSum.pieceLength) { parts[$0].origin + first }
+  }
+
+  /// The sums of all of the owned slice, in a partial's memory.
+  func gradientsInPlace(_ owned: Range<Int>) -> UnsafeMutablePointer<Float> {
+    addition.runInPlace(count: owned.count) { parts[$0].origin + owned.lowerBound }
+  }
+}

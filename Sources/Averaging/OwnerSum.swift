@@ -1,0 +1,124 @@
+import CKernels
+import MessagePassing
+import TensorCore
+
+/// Reduce-scatter, update, allgather: each rank owns a slice, adds all partials of it in the canonical tree's order, and
+/// gives what it made of it to everybody. The bits do not depend on the number of ranks, nor on how partials travel.
+///
+/// Ranks that share memory leave their partials where they are: the owners read them there, and the parameters exist
+/// once for all of them. Between machines, and for ranks that share nothing, slices travel as messages.
+package final class OwnerSum: GradientSum {
+  package let owned: Range<Int>
+  package let ownedBlocks: Range<Int>
+  package let slices: Slices
+  package let writesForAll: Bool
+  package var parameters: Arena<Float> { memory.parameters }
+  /// Why memory is not shared although it was to be.
+  package var note: String? { memory.note }
+
+  private let communicator: any Communicator
+  private let layout: VectorLayout
+  private let memory: OwnerMemory
+  private let ownVectors: UnsafeMutablePointer<Float>
+  /// For each size of batch.
+  private let rounds: [Int: OwnerRound]
+  private var round: OwnerRound?
+  /// Where the new slices come from and go to between groups.
+  private let sharing: (sends: [Message], receives: [Message])
+  private let received: Arena<Float>
+  private let places: Arena<Float>
+  private let riderPlaces: Arena<Float>
+
+  /// - Parameter sharing: whether the ranks of a machine share memory, where there is enough.
+  package init(
+    _ communicator: any Communicator, layout: VectorLayout, shards: Shards, batchSizes: [Int], sharing: Bool
+  ) throws(MessagePassingError) {
+    let rank = communicator.rank
+    self.communicator = communicator
+    self.layout = layout
+    slices = Slices(layout, ranks: communicator.size)
+    owned = slices.elements[rank]
+    ownedBlocks = slices.blocks[rank]
+
+    let runs = shards.ranges(ofRanks: communicator.size)
+    let folds = batchSizes.map { batch in
+      let sizes = shards.ranges(ofBatch: batch).map(\.count)
+      return runs.map { LocalFold(run: $0, shards: shards.count, sizes: sizes) }
+    }
+    let memory = try OwnerMemory(
+      communicator, layout: layout, vectorCount: max(folds.map { $0[rank].bufferCount }.max() ?? 0, 1),
+      sharing: sharing)
+    self.memory = memory
+    let group = memory.groups.ranges[memory.groups.index(of: rank)]
+    writesForAll = group.lowerBound == rank
+    ownVectors = memory.vectors[rank - group.lowerBound]
+
+    let plan = OwnerRound.Plan(
+      rank: rank, groups: memory.groups, slices: slices, layout: layout, shards: shards,
+      vectors: memory.vectors)
+    let receivedCount = folds.map { plan.receivedCount($0) }.max() ?? 0
+    received = Arena(count: receivedCount)
+    let start = received.base
+    rounds = Dictionary(
+      uniqueKeysWithValues: zip(batchSizes, folds.map { OwnerRound(plan, folds: $0, received: start) }))
+    places = Arena(count: (rounds.values.map(\.placeCount).max() ?? 0) * Self.pieceLength)
+    riderPlaces = Arena(count: (rounds.values.map(\.riderPlaceCount).max() ?? 0) * layout.riders.count)
+    self.sharing = plan.sharing(of: memory.parameters)
+  }
+
+  package func sum(
+    batch: Int, phase: (StepPhase) -> Void, compute: ShardComputation
+  ) throws -> SummedRiders {
+    guard let round = rounds[batch] else { preconditionFailure("no plan for a batch of \(batch)") }
+    self.round = round
+    for action in round.fold.actions {
+      switch action {
+      case .compute(let shard, let buffer): try compute(shard, vector(buffer), nil)
+      case .add(let buffer, let target):
+        lockstep_add(vector(target), vector(buffer), vector(target), layout.gradientCount)
+      }
+    }
+    phase(.communication)
+    try memory.window?.meet()
+    round.prepareMessages(riders: riderPlaces.base)
+    try exchange(round.sends, round.receives)
+    phase(.compute)
+    return SummedRiders(values: UnsafePointer(round.riders(places: riderPlaces.base)))
+  }
+
+  private func vector(_ buffer: Int) -> UnsafeMutablePointer<Float> {
+    ownVectors + buffer * layout.gradientCount
+  }
+
+  package func gradients(of elements: Range<Int>) -> UnsafeMutablePointer<Float> {
+    precondition(elements.count <= Self.pieceLength)
+    guard let round else { preconditionFailure("nothing has been summed") }
+    return round.gradients(from: elements.lowerBound, elements.count, places: places.base)
+  }
+
+  package func ownedGradients() -> UnsafeMutablePointer<Float> {
+    guard let round else { preconditionFailure("nothing has been summed") }
+    return round.gradientsInPlace(owned)
+  }
+
+  package func settle() throws(MessagePassingError) { try memory.window?.meet() }
+
+  package func share() throws(MessagePassingError) {
+    try exchange(sharing.sends, sharing.receives)
+    try memory.window?.meet()
+  }
+
+  package func share(blockSums: Arena<Double>) throws(MessagePassingError) {
+    try communicator.allgather(blockSums.buffer, slices: slices.blocks)
+  }
+
+  private func exchange(_ sends: [Message], _ receives: [Message]) throws(MessagePassingError) {
+    // A collective call: a rank that has nothing to send makes it too, where there are others.
+    guard memory.groups.ranges.count > 1 else { return }
+    try sends.withUnsafeBufferPointer { sends throws(MessagePassingError) in
+      try receives.withUnsafeBufferPointer { receives throws(MessagePassingError) in
+        try communicator.exchange(sends: sends, receives: receives)
+      }
+    }
+  }
+}

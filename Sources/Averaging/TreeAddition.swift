@@ -1,0 +1,102 @@
+import CKernels
+
+/// How partials are added up in the shape of the canonical tree, a piece at a time: a list of additions over the
+/// partials and some places for results between them. Worked out once.
+struct TreeAddition {
+  private enum Operand {
+    case partial(Int)
+    case place(Int)
+  }
+
+  private var additions: [(left: Operand, right: Operand, into: Int)] = []
+  private var result = Operand.partial(0)
+  /// The same additions among the partials alone, and the one that then holds the sum.
+  private var additionsInPlace: [(from: Int, into: Int)] = []
+  private(set) var holder = 0
+  /// Places for results that are needed at a time.
+  private(set) var placeCount = 0
+
+  /// - Parameters:
+  ///   - root: the node to add up; it must have a value.
+  ///   - nodes: those that the partials are the sums of.
+  init(_ root: Range<Int>, of nodes: [Range<Int>]) {
+    var additions: [(left: Operand, right: Operand, into: Int)] = []
+    var (free, count): ([Int], Int) = ([], 0)
+    let result: Operand? = CanonicalTree.fold(
+      root,
+      leaf: { node in
+        if let index = nodes.firstIndex(of: node) { return .value(.partial(index)) }
+        // A node that nobody contributes to and that holds no partial is without samples.
+        return nodes.contains { !$0.clamped(to: node).isEmpty } ? .split : .empty
+      },
+      add: { left, right in
+        let place: Int
+        switch (left, right) {
+        case (.place(let mine), .place(let other)):
+          free.append(other)
+          place = mine
+        case (.place(let mine), .partial), (.partial, .place(let mine)): place = mine
+        case (.partial, .partial):
+          if let reused = free.popLast() {
+            place = reused
+          } else {
+            place = count
+            count += 1
+          }
+        }
+        additions.append((left, right, place))
+        return .place(place)
+      })
+    self.additions = additions
+    self.result = result ?? .partial(0)
+    placeCount = count
+
+    var holders = [Int](repeating: 0, count: count)
+    func holder(_ operand: Operand) -> Int {
+      switch operand {
+      case .partial(let index): index
+      case .place(let place): holders[place]
+      }
+    }
+    for addition in additions {
+      let into = holder(addition.left)
+      additionsInPlace.append((holder(addition.right), into))
+      holders[addition.into] = into
+    }
+    self.holder = holder(self.result)
+  }
+
+  /// Adds `count` elements up.
+  ///
+  /// - Parameters:
+  ///   - partials: where each partial's elements begin, by its number.
+  ///   - places: room for `placeCount` times `stride` elements.
+  /// - Returns: where the sum lies: in a place, or, of a single partial, in itself.
+  @inline(__always)
+  func run(
+    count: Int, places: UnsafeMutablePointer<Float>, stride: Int,
+    partials: (Int) -> UnsafeMutablePointer<Float>
+  ) -> UnsafeMutablePointer<Float> {
+    @inline(__always) func address(_ operand: Operand) -> UnsafeMutablePointer<Float> {
+      switch operand {
+      case .partial(let index): partials(index)
+      case .place(let index): places + index * stride
+      }
+    }
+    for addition in additions {
+      lockstep_add(
+        address(addition.left), address(addition.right), places + addition.into * stride, count)
+    }
+    return address(result)
+  }
+
+  /// The same within the partials' own memory, which loses what it had.
+  func runInPlace(
+    count: Int, partials: (Int) -> UnsafeMutablePointer<Float>
+  ) -> UnsafeMutablePointer<Float> {
+    for addition in additionsInPlace {
+      lockstep_add(partials(addition.into), partials(addition.from), partials(addition.into), count)
+    }
+    return partials(holder)
+  }
+}
