@@ -36,6 +36,7 @@ package struct AveragingBenchmark {
   private let contenders: [(name: String, way: StrategyAveraging)]
 
   package init(parameters: Int, over communicator: any Communicator) throws {
+    PeakMemory.restart()
     self.communicator = communicator
     let layout = VectorLayout([("weight", [parameters])])
     self.layout = layout
@@ -164,7 +165,7 @@ private final class PlainAveraging: AveragingWay {
 
 /// A whole synchronized step, whose gradients are written without a model.
 private final class StrategyAveraging: AveragingWay {
-  let parameters: Arena<Float>
+  var parameters: Arena<Float> { synchronized.parameters }
   private let communicator: any Communicator
   private let layout: VectorLayout
   private let gradient: Arena<Float>
@@ -179,9 +180,9 @@ private final class StrategyAveraging: AveragingWay {
     self.communicator = communicator
     self.layout = layout
     self.gradient = gradient
-    parameters = Arena(count: layout.vectorCount)
     synchronized = SynchronizedStep(
-      communicator, layout: layout, parameters: parameters, optimizer: optimizer, sum: sum)
+      communicator, layout: layout, parameters: Arena(count: layout.vectorCount), optimizer: optimizer,
+      sum: sum)
   }
 
   func step() throws -> Double {
