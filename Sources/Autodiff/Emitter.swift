@@ -10,6 +10,7 @@ struct Emitter {
     var extents: (Int, Int, Int)
     var name: String
     var operationCount = 0
+    var bytes = 0
   }
 
   private let graph: Graph
@@ -26,7 +27,8 @@ struct Emitter {
     // A view moves no data: its result has a place within its operand's.
     if case .view = record.operation { return }
     guard let result = slots[node.index] else { preconditionFailure("node \(node.index) has no place") }
-    let first = record.operands.first.map { graph.shape(of: $0) } ?? record.shape
+    let operands = record.operands.map { graph.shape(of: $0) }
+    let first = operands.first ?? record.shape
     let extents: (Int, Int, Int)
     switch record.operation {
     case .matrixProduct(let transposeA, _, _):
@@ -42,8 +44,9 @@ struct Emitter {
       Draft(
         operation: record.operation, result: result, operands: record.operands.compactMap { slots[$0.index] },
         count: record.shape.count, extents: extents,
-        name: "\(record.layer): \(record.operation) \(record.shape)",
-        operationCount: graph.floatingPointOperations(of: node)))
+        name: "\(record.layer): \(record.operation.summary(result: record.shape, operands: operands))",
+        operationCount: graph.floatingPointOperations(of: node),
+        bytes: record.operation.bytes(result: record.shape, operands: operands)))
   }
 
   /// A copy: a scale by one.
@@ -54,7 +57,8 @@ struct Emitter {
       Draft(
         operation: .view(offset: 0), result: slot, operands: [source], count: shape.count,
         extents: (1, shape.count, 1),
-        name: "\(graph.records[node.index].layer): copy \(shape)"))
+        name: "\(graph.records[node.index].layer): copy \(shape)",
+        bytes: 2 * MemoryLayout<Float>.stride * shape.count))
   }
 
   /// - Parameter layout: where gradients lie, if there is a backward pass: each is checked once complete.
@@ -82,7 +86,7 @@ struct Emitter {
           operands: (operand(0), operand(1), operand(2), operand(3), operand(4), operand(5)),
           count: draft.count, extents: draft.extents, checkedCount: completed?.shape.count ?? 0,
           completedPrefix: firstIncomplete?.offset ?? layout?.count ?? 0,
-          floatingPointOperations: draft.operationCount))
+          floatingPointOperations: draft.operationCount, bytes: draft.bytes))
     }
     return (instructions, drafts.map(\.name))
   }

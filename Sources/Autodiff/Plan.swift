@@ -17,6 +17,8 @@ package struct Instruction: Sendable {
   package let completedPrefix: Int
   /// Multiplications and additions, as `Operation` counts them.
   package let floatingPointOperations: Int
+  /// Bytes of its operands and its result, as `Operation` counts them.
+  package let bytes: Int
 }
 
 /// What a graph becomes for one batch shape: a flat list of instructions over fixed memory.

@@ -8,26 +8,33 @@ package final class PlanProfile {
   package private(set) var nanoseconds: [UInt64]
   /// Runs that were watched.
   package private(set) var runs = 0
-  /// When each instruction of the last run began, and when its last one ended, by the monotonic clock.
-  package private(set) var moments: [UInt64]
+  /// Of the first runs, as many as were to be kept: when each instruction began, and when the last one ended, by the
+  /// monotonic clock.
+  package private(set) var moments: [[UInt64]] = []
 
-  package init(_ plan: Plan) {
+  private let keptRuns: Int
+  private var current: [UInt64]
+
+  package init(_ plan: Plan, keptRuns: Int = 0) {
     self.plan = plan
+    self.keptRuns = keptRuns
     nanoseconds = Array(repeating: 0, count: plan.instructions.count)
-    moments = Array(repeating: 0, count: plan.instructions.count + 1)
+    current = Array(repeating: 0, count: plan.instructions.count + 1)
+    moments.reserveCapacity(keptRuns)
   }
 
   /// Runs the plan as the executor does, and reads the clock between its instructions.
   package func run(_ memory: Bindings<Float>, afterInstruction: (Int) throws -> Void) rethrows {
     Executor<FloatKernels>.clear(plan, memory)
     for (index, instruction) in plan.instructions.enumerated() {
-      moments[index] = Self.now
+      current[index] = Self.now
       Executor<FloatKernels>.execute(instruction, memory, plan, index)
-      nanoseconds[index] += Self.now &- moments[index]
+      nanoseconds[index] += Self.now &- current[index]
       try afterInstruction(instruction.completedPrefix)
     }
-    moments[plan.instructions.count] = Self.now
+    current[plan.instructions.count] = Self.now
     runs += 1
+    if moments.count < keptRuns { moments.append(current) }
   }
 
   private static var now: UInt64 {

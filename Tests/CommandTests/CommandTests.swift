@@ -130,23 +130,4 @@ import Training
     let result = try Workplace().lockstep(["doctor"])
     #expect(result.exitCode == 0 && result.standardOutput.contains("Open MPI"), "\(result)")
   }
-
-  @Test func benchPrintsALineOfJSON() throws {
-    let result = try Workplace().lockstep(["bench", "mlp-small", "--seconds", "0.3", "--json"], ranks: 2)
-    #expect(result.exitCode == 0, "\(result)")
-    let lines = result.standardOutput.split(whereSeparator: \.isNewline)
-    #expect(lines.count == 1)
-    let data = Data((lines.first ?? "").utf8)
-    let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-    #expect(
-      Set(object.keys) == [
-        "workload", "ranks", "samplesPerSecond", "stepMilliseconds", "gigaflops", "peakMemoryMiB",
-      ])
-    #expect(object["workload"] as? String == "mlp-small" && object["ranks"] as? Int == 2)
-    let time = try #require(object["stepMilliseconds"] as? [String: Double])
-    let (p10, median, p90) = (time["p10"] ?? 0, time["median"] ?? 0, time["p90"] ?? 0)
-    #expect(p10 > 0 && p10 <= median && median <= p90)
-    let rate = try #require(object["samplesPerSecond"] as? Double)
-    #expect(abs(rate * median / 1000 - 128) < 0.01)
-  }
 }

@@ -1,6 +1,5 @@
 import Datasets
 import Layers
-import MessagePassing
 import Optimizers
 import TensorCore
 
@@ -52,62 +51,8 @@ public struct Workload: Sendable {
       optimizer: .adamW(learningRate: 1e-3)),
   ]
 
-  /// What was measured.
-  public struct Result: Sendable, Encodable {
-    public struct Milliseconds: Sendable, Encodable {
-      public let median: Double
-      public let p10: Double
-      public let p90: Double
-    }
-
-    public let workload: String
-    public let ranks: Int
-    /// Over all ranks, at the median step.
-    public let samplesPerSecond: Double
-    public let stepMilliseconds: Milliseconds
-    /// Of products, convolutions, recurrent cells and attention, forward and backward, over all ranks.
-    public let gigaflops: Double
-    /// Of this process, at its highest.
-    public let peakMemoryMiB: Double
-  }
-
-  /// Every rank calls it; every rank gets its own figures.
-  ///
-  /// - Parameter profiles: whether to note the time of every instruction, and to print it on rank 0.
-  public func measure(seconds: Double, profiles: Bool = false, in world: World) throws -> Result {
-    let batch = batchPerRank * world.size
-    let trainer = try Trainer(
-      model, loss: .crossEntropy, optimizer: optimizer, data: noise(count: 8 * batch), batch: batch,
-      shards: world.size, in: world)
-
-    // A few steps to warm up, then as many as fit; every rank takes the same number.
-    _ = try trainer.fit(untilStep: 2) { _ in }
-    let begin = MonotonicTime.seconds
-    _ = try trainer.fit(untilStep: 5) { _ in }
-    var steps = [Int64(3 * seconds / max(MonotonicTime.seconds - begin, 1e-6))]
-    try steps.withUnsafeMutableBufferPointer { try world.communicator.allreduce($0, .minimum) }
-    let count = min(max(Int(steps[0]), 10), 1_000_000)
-
-    let profile = profiles ? try trainer.startProfile(shardLength: batchPerRank) : nil
-    var times: [Double] = []
-    times.reserveCapacity(count)
-    var last = MonotonicTime.nanoseconds
-    _ = try trainer.fit(untilStep: 5 + count) { _ in
-      let now = MonotonicTime.nanoseconds
-      times.append(Double(now &- last) * 1e-6)
-      last = now
-    }
-    times.sort()
-    if let profile, world.rank == 0 { print(profile.table) }
-    let median = times[times.count / 2]
-    let operations = try trainer.objective.trainingPlan(batch: batchPerRank).floatingPointOperations
-    return Result(
-      workload: name, ranks: world.size, samplesPerSecond: Double(batch) / median * 1e3,
-      stepMilliseconds: .init(median: median, p10: times[times.count / 10], p90: times[times.count * 9 / 10]),
-      gigaflops: Double(operations * world.size) / median * 1e-6, peakMemoryMiB: PeakMemory.mebibytes)
-  }
-
-  private func noise(count: Int) throws -> any Dataset {
+  /// Random samples: numbers or windows of tokens, each token told once.
+  package func noise(count: Int) throws -> any Dataset {
     var stream = RandomStream(seed: 1, purpose: .test)
     switch input {
     case .numbers(let shape):

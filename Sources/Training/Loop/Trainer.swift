@@ -63,6 +63,7 @@ public final class Trainer {
   private let evaluationShard: Int
   private let evaluatesOnRankZero: Bool
   private var loader: Loader?
+  private var profile: StepProfile?
   /// What batch normalization's count of batches is saved from.
   let stepCount = Arena<Int64>(count: 1)
 
@@ -139,12 +140,16 @@ public final class Trainer {
     computer = together == nil ? ShardComputer(draft, parameters: sum.parameters) : nil
   }
 
-  /// Notes from now on how long each instruction takes in shards of so many samples; nil where shards of this size
-  /// do not occur, or depend on each other.
-  package func startProfile(shardLength: Int) throws -> PlanProfile? {
-    guard let computer else { return nil }
-    computer.profile = computer.plan(of: shardLength).map(PlanProfile.init)
-    return computer.profile
+  /// Notes from now on what the time of steps goes to, in shards of so many samples down to each instruction; nil
+  /// where shards of this size do not occur, or depend on each other.
+  ///
+  /// - Parameter keptSteps: the first so many steps are kept one by one.
+  package func startProfile(shardLength: Int, keptSteps: Int = 0) -> StepProfile? {
+    guard let computer, let plan = computer.plan(of: shardLength) else { return nil }
+    let profile = StepProfile(plan, shardsPerStep: run.count, keptSteps: keptSteps)
+    computer.profile = profile.plan
+    self.profile = profile
+    return profile
   }
 
   public var epoch: Int { step / sampler.batchesPerEpoch }
@@ -174,16 +179,16 @@ public final class Trainer {
     defer {
       loader.stop()
       self.loader = nil
-      time.enter(.other)
+      begin(.other)
     }
     while step < last {
       let batch = sampler.batch(step: step).count
-      time.enter(.compute)
+      begin(.compute)
       try together?.compute(batch: batch, phase: { enter($0) }, next: { nextSamples(ofShard: $0, loader) })
       let outcome = try synchronized.run(
         step: step, batch: batch, stopRequested: stopRequested(), phase: { enter($0) },
         compute: { shard, gradients, observer in try compute(shard, gradients, observer, loader) })
-      time.enter(.other)
+      begin(.other)
       step += 1
       samplesTrained += batch
       if step % sampler.batchesPerEpoch == 1 || sampler.batchesPerEpoch == 1 { epochSums = StepSums() }
@@ -196,7 +201,13 @@ public final class Trainer {
     return true
   }
 
-  private func enter(_ phase: StepPhase) { time.enter(phase == .compute ? .compute : .communication) }
+  private func enter(_ phase: StepPhase) { begin(phase == .compute ? .compute : .communication) }
+
+  private func begin(_ phase: TimeAccount.Phase) {
+    let now = MonotonicTime.nanoseconds
+    time.enter(phase, at: now)
+    profile?.note(phase, at: now)
+  }
 
   private func compute(
     _ shard: Int, _ gradients: UnsafeMutablePointer<Float>, _ observer: (any CompletionObserver)?,
@@ -207,9 +218,9 @@ public final class Trainer {
   }
 
   private func nextSamples(ofShard shard: Int, _ loader: Loader) -> Loader.Shard {
-    time.enter(.data)
+    begin(.data)
     let samples = loader.next()
-    time.enter(.compute)
+    begin(.compute)
     guard let samples, samples.step == step, samples.index == shard - run.lowerBound else {
       preconditionFailure("the loader gave another shard than \(shard) of step \(step)")
     }
