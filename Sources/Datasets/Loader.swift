@@ -92,6 +92,19 @@ public final class Loader {
     thread.join()
   }
 
+  /// The bytes of a loader's memory for batches of these sizes, that of the samples' order included.
+  package static func byteCount(
+    for dataset: any Dataset, batchSizes: [Int], shards: (_ batchCount: Int) -> [Range<Int>]
+  ) -> Int {
+    let plans = batchSizes.map { ShardPlan(batchCount: $0, ranges: shards($0)) }
+    let capacity = plans.flatMap(\.ranges).map(\.count).max() ?? 0
+    let slot = ShardRing.Layout(
+      capacity: max(capacity, 1), inputSize: dataset.inputSize, target: dataset.target,
+      isWeighted: dataset.isWeighted)
+    return depth(dataset, plans, capacity: capacity) * slot.byteCount
+      + dataset.count * MemoryLayout<Int>.stride
+  }
+
   private static func depth(_ dataset: any Dataset, _ plans: [ShardPlan], capacity: Int) -> Int {
     let bytes = max(4 * capacity * dataset.inputSize, 1)
     let perStep = plans.map { $0.ranges.count { !$0.isEmpty } }.max() ?? 0

@@ -135,9 +135,15 @@ public struct DoctorInputs: Sendable {
 extension DoctorInputs {
   /// The threads that this machine can really run at once, for all of its ranks together: what a launcher
   /// has bound this process to does not count.
-  static var usableProcessors: Int {
+  static var usableProcessors: Int { processors(status: "") }
+
+  /// The same for this process alone, within what it is bound to.
+  static var allowedProcessors: Int { processors(status: text(of: "/proc/self/status") ?? "") }
+
+  private static func processors(status: String) -> Int {
     let group = ControlGroup(membership: text(of: "/proc/self/cgroup") ?? "", read: text(of:))
-    let count = ProcessorCount(cpuinfo: text(of: "/proc/cpuinfo") ?? "", status: "", quota: group.processors)
-    return count.usable
+    return ProcessorCount(
+      cpuinfo: text(of: "/proc/cpuinfo") ?? "", status: status, quota: group.processors
+    ).usable
   }
 }
