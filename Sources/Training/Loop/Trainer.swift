@@ -54,6 +54,8 @@ public final class Trainer {
   private let run: Range<Int>
   private let evaluationShard: Int
   private let evaluatesOnRankZero: Bool
+  /// Whether samples are gathered on a thread of their own.
+  private let loadsAhead: Bool
   private var loader: Loader?
   /// What batch normalization's count of batches is saved from.
   let stepCount = Arena<Int64>(count: 1)
@@ -93,6 +95,8 @@ public final class Trainer {
     self.data = data
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
+    loadsAhead = DoctorInputs.hasSpareProcessor(
+      ranksHere: communicator.machine.ranks.count, threads: threads)
     objective = try Objective(
       model, loss: loss, inputShape: Shape(data.inputShape), target: target ?? data.target,
       isWeighted: data.isWeighted)
@@ -202,9 +206,10 @@ public final class Trainer {
   ) throws -> Bool {
     guard step < last else { return true }
     let (run, shards) = (run, shards)
-    let loader = try Loader(data, sampler: sampler, firstStep: step, steps: last - step) { batch in
-      Array(shards.ranges(ofBatch: batch)[run])
-    }
+    let loader = try Loader(
+      data, sampler: sampler, firstStep: step, steps: last - step,
+      worksAhead: loadsAhead
+    ) { batch in Array(shards.ranges(ofBatch: batch)[run]) }
     self.loader = loader
     defer {
       loader.stop()
