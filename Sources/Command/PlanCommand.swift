@@ -42,9 +42,10 @@ struct PlanCommand: ParsableCommand {
   private static let workloadPrefix = "workload:"
 
   func validate() throws {
-    for (name, value) in [("ranks", ranks), ("per-machine", perMachine), ("threads", threads)] {
+    for (name, value) in [("ranks", ranks), ("per-machine", perMachine)] {
       if let value, value < 1 { throw ValidationError("--\(name) must be at least 1, is \(value)") }
     }
+    try ThreadsOption.check(threads)
     if config.hasPrefix(Self.workloadPrefix), !overrides.isEmpty {
       throw ValidationError("--set changes configurations; a workload has none")
     }
@@ -74,7 +75,7 @@ struct PlanCommand: ParsableCommand {
         Workload.named(String(config.dropFirst(Self.workloadPrefix.count))), options: options, in: world)
     }
     let configuration = try together(world.communicator) {
-      try RunConfiguration.load(config, overrides: overrides + (threads.map { ["threads=\($0)"] } ?? []))
+      try RunConfiguration.load(config, overrides: overrides + ThreadsOption.overrides(threads))
     }
     return try .plan(configuration, name: config, options: options, in: world)
   }

@@ -44,6 +44,7 @@ public final class TrainingRun {
   var earlyStopping = EarlyStopping()
   var savedStep: Int?
   var failedSaves = 0
+  var start = StartTimes(joining: ProcessAge.seconds ?? 0)
 
   /// Sets the run up on all ranks together. Whatever is wrong on any rank, all throw, alike.
   public init(_ configuration: RunConfiguration, options: Options, in world: World) throws {
@@ -53,6 +54,7 @@ public final class TrainingRun {
     (self.configuration, data, trainer, lastStep) = (
       parts.configuration, parts.data, parts.trainer, parts.lastStep
     )
+    start.data = parts.dataSeconds
     let (resolved, trainer) = (parts.configuration, parts.trainer)
     plateau = resolved.makePlateau(trainer.optimizer)
     stepsPerEpoch = trainer.sampler.batchesPerEpoch
@@ -90,13 +92,23 @@ public final class TrainingRun {
     announce(wanted: configuration)
   }
 
+  private struct Parts {
+    let configuration: RunConfiguration
+    let data: RunData
+    let dataSeconds: Double
+    let trainer: Trainer
+    let lastStep: Int
+  }
+
   private static func prepare(
     _ configuration: RunConfiguration, _ communicator: any Communicator
-  ) throws -> (configuration: RunConfiguration, data: RunData, trainer: Trainer, lastStep: Int) {
+  ) throws -> Parts {
     let shards = try Trainer.shards(
       configuration.shardsPerStep(ranks: communicator.size), batch: configuration.samplesPerStep,
       ranks: communicator.size)
+    let begin = MonotonicTime.seconds
     let data = try RunData(configuration)
+    let dataSeconds = MonotonicTime.seconds - begin
     try configuration.requireValidation(data)
     let sampler = try Sampler(
       seed: UInt64(configuration.seed), count: data.training.count, batch: configuration.samplesPerStep,
@@ -120,7 +132,8 @@ public final class TrainingRun {
         isShuffled: resolved.shuffle, lastBatch: resolved.lastBatch, averaging: resolved.averagingStrategy,
         evaluationShard: resolved.validation.shard, evaluatesOnRankZero: resolved.validation.on == .rankZero,
         threads: resolved.threads, over: communicator)
-      return (resolved, data, trainer, lastStep)
+      return Parts(
+        configuration: resolved, data: data, dataSeconds: dataSeconds, trainer: trainer, lastStep: lastStep)
     } catch let error as GraphError {
       throw resolved.named(error)
     }
