@@ -17,11 +17,17 @@ struct EvaluateCommand: ParsableCommand {
     help: "Sets a value of the model's configuration, as data.path=FOLDER; may be repeated.")
   var overrides: [String] = []
 
+  @Option(help: "Threads of each rank; left out: as many as it was trained with.")
+  var threads: Int?
+
+  func validate() throws { try ThreadsOption.check(threads) }
+
   func run() throws {
     Ending.distributed { world in
       try Ending.agreed(Ending.wrongUsage) {
         let (trained, data) = try together(world.communicator) {
-          let trained = try TrainedModel(at: model, overrides: overrides)
+          let trained = try TrainedModel(
+            at: model, overrides: overrides + ThreadsOption.overrides(threads))
           return (trained, try trained.samples(split))
         }
         let evaluation = try trained.evaluator(over: world.communicator).evaluate(data, confusion: true)

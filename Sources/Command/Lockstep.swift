@@ -19,7 +19,7 @@ struct LockstepCommand: ParsableCommand {
     version: LockstepVersion.current,
     subcommands: [
       TrainCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self, InspectCommand.self,
-      BenchCommand.self, DoctorCommand.self,
+      PlanCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 
   static func main() {

@@ -19,13 +19,17 @@ struct PredictCommand: ParsableCommand {
   @Option(help: "At most so many samples, from the first.")
   var limit: Int?
 
+  @Option(help: "Threads; left out: as many as it was trained with.")
+  var threads: Int?
+
   func validate() throws {
+    try ThreadsOption.check(threads)
     if let limit, limit < 1 { throw ValidationError("--limit must be at least 1, is \(limit)") }
   }
 
   func run() throws {
     Ending.alone {
-      let trained = try TrainedModel(at: model)
+      let trained = try TrainedModel(at: model, overrides: ThreadsOption.overrides(threads))
       let (data, names) = try trained.predictionSamples(at: samples)
       let evaluator = trained.evaluator(over: InProcessCommunicator())
       let classes = trained.description.classNames

@@ -35,6 +35,7 @@ struct TrainCommand: ParsableCommand {
 
   func validate() throws {
     guard printConfig == nil else { return }
+    try ThreadsOption.check(threads)
     if config == nil, !(resume && folder != nil) {
       throw ValidationError(
         "Name a configuration, as in: lockstep train digits; or a run to go on with: lockstep train --resume --out DIR"
@@ -81,9 +82,7 @@ struct TrainCommand: ParsableCommand {
         remedy: "Check the path, or name a configuration to begin with: "
           + "lockstep train digits --resume --out \(folder ?? ".")")
     }
-    var overrides = overrides
-    if let threads { overrides.append("threads=\(threads)") }
-    return try RunConfiguration.load(source, overrides: overrides)
+    return try RunConfiguration.load(source, overrides: overrides + ThreadsOption.overrides(threads))
   }
 
   /// What a run is called that gets a folder of its own.

@@ -1,6 +1,7 @@
 import TensorCore
 
-/// Prepares the shards that one rank computes, ahead of time, on a thread of its own.
+/// Prepares the shards that one rank computes: ahead of time on a thread of its own, or one at a time when they are
+/// asked for, which costs less where no processor is free for that thread.
 ///
 /// The shards come in the order of the steps, those of a step in the order in which they were named. What
 /// a shard holds depends on the data set, the sampler and the step only. After `init` nothing is allocated
@@ -34,18 +35,24 @@ public final class Loader {
   public var depth: Int { ring.depth }
 
   private let ring: ShardRing
-  private let thread: JoinableThread
+  private let sequence: ShardSequence
+  /// nil where shards are prepared when they are asked for.
+  private let thread: JoinableThread?
   private var isHolding = false
+  private var isStopped = false
 
   /// Starts to prepare the steps `firstStep` ..< `firstStep + steps`.
   ///
   /// `shards` says for a batch of so many samples which parts of it this rank computes; it is asked once
   /// for each size that batches have. Empty parts are skipped, but counted in `Shard.index`. `depth` is
   /// the number of shards held at once, at least 2; left out, it is two steps' worth, or what makes up
-  /// about 1 MiB, but not above 64 MiB. Throws where the system has no thread to give.
+  /// about 1 MiB, but not above 64 MiB. Where it does not work ahead, the loader holds one. Throws where the
+  /// system has no thread to give.
+  ///
+  /// - Parameter worksAhead: whether on a thread of its own.
   public init(
     _ dataset: any Dataset, sampler: Sampler, firstStep: Int = 0, steps: Int, depth: Int? = nil,
-    shards: (_ batchCount: Int) -> [Range<Int>]
+    worksAhead: Bool = true, shards: (_ batchCount: Int) -> [Range<Int>]
   ) throws(DatasetError) {
     precondition(dataset.count == sampler.count, "the sampler is for \(sampler.count) samples")
     precondition(firstStep >= 0 && steps >= 0, "steps \(firstStep) and \(steps) more")
@@ -53,12 +60,22 @@ public final class Loader {
     for size in sampler.batchSizes { plans.append(ShardPlan(batchCount: size, ranges: shards(size))) }
     let capacity = plans.flatMap(\.ranges).map(\.count).max() ?? 0
     ring = ShardRing(
-      depth: depth ?? Self.depth(dataset, plans, capacity: capacity), capacity: max(capacity, 1),
-      inputSize: dataset.inputSize, target: dataset.target, isWeighted: dataset.isWeighted)
-    precondition(ring.depth >= 2, "a loader holds at least 2 shards, not \(ring.depth)")
-    let work = LoaderWork(
-      dataset: dataset, sampler: sampler, steps: firstStep..<firstStep + steps, plans: plans, ring: ring)
-    thread = try JoinableThread { work.run() }
+      depth: worksAhead ? depth ?? Self.depth(dataset, plans, capacity: capacity) : 1,
+      capacity: max(capacity, 1), inputSize: dataset.inputSize, target: dataset.target,
+      isWeighted: dataset.isWeighted)
+    precondition(ring.depth >= 2 || !worksAhead, "a loader holds at least 2 shards, not \(ring.depth)")
+    let sequence = ShardSequence(dataset, sampler, steps: firstStep..<firstStep + steps, plans)
+    self.sequence = sequence
+    thread =
+      worksAhead
+      ? try JoinableThread { [ring] in
+        while sequence.hasNext {
+          guard let slot = ring.slotToFill() else { return }
+          sequence.fill(slot)
+          ring.publish()
+        }
+        ring.finish()
+      } : nil
   }
 
   deinit { stop() }
@@ -66,15 +83,26 @@ public final class Loader {
   /// The next shard, waited for; nil after the last one, and after `stop`. Releases the one before.
   public func next() -> Shard? {
     release()
-    let (slot, waited) = ring.slotToUse()
-    waitSeconds += waited
-    guard let slot else { return nil }
+    guard let slot = thread == nil ? preparedSlot() : waitedSlot() else { return nil }
     isHolding = true
     let contents = slot.contents.pointee
     return Shard(
       step: contents.step, epoch: contents.epoch, batchCount: contents.batchCount,
       index: contents.shard, samples: UnsafeBufferPointer(start: slot.samples, count: contents.count),
       inputs: slot.inputs, targets: slot.targets)
+  }
+
+  private func waitedSlot() -> ShardRing.Slot? {
+    let (slot, waited) = ring.slotToUse()
+    waitSeconds += waited
+    return slot
+  }
+
+  private func preparedSlot() -> ShardRing.Slot? {
+    guard !isStopped, sequence.hasNext, let slot = ring.slotToFill() else { return nil }
+    sequence.fill(slot)
+    ring.publish()
+    return ring.slotToUse().slot
   }
 
   /// Gives the last shard's memory back, for the loader to fill. Calling it is optional.
@@ -88,8 +116,22 @@ public final class Loader {
   /// nil from then on.
   public func stop() {
     isHolding = false
+    isStopped = true
     ring.stop()
-    thread.join()
+    thread?.join()
+  }
+
+  /// The bytes of a loader's memory for batches of these sizes, that of the samples' order included.
+  package static func byteCount(
+    for dataset: any Dataset, batchSizes: [Int], shards: (_ batchCount: Int) -> [Range<Int>]
+  ) -> Int {
+    let plans = batchSizes.map { ShardPlan(batchCount: $0, ranges: shards($0)) }
+    let capacity = plans.flatMap(\.ranges).map(\.count).max() ?? 0
+    let slot = ShardRing.Layout(
+      capacity: max(capacity, 1), inputSize: dataset.inputSize, target: dataset.target,
+      isWeighted: dataset.isWeighted)
+    return depth(dataset, plans, capacity: capacity) * slot.byteCount
+      + dataset.count * MemoryLayout<Int>.stride
   }
 
   private static func depth(_ dataset: any Dataset, _ plans: [ShardPlan], capacity: Int) -> Int {
@@ -114,40 +156,73 @@ private struct ShardPlan: Sendable {
   }
 }
 
-/// What the loader's thread does.
-private struct LoaderWork: Sendable {
-  let dataset: any Dataset
-  let sampler: Sampler
-  let steps: Range<Int>
-  let plans: [ShardPlan]
-  let ring: ShardRing
+/// The shards of a rank, one after the other. It belongs to the thread that fills them.
+private final class ShardSequence: @unchecked Sendable {
+  private let dataset: any Dataset
+  private let sampler: Sampler
+  private let plans: [ShardPlan]
+  private let lastStep: Int
+  private let order: UnsafeMutableBufferPointer<Int>
+  private var step: Int
+  private var epoch = -1
+  /// Where the step's batch lies in the epoch's order, and the parts of it that are wanted.
+  private var positions = 0..<0
+  private var plan: ShardPlan?
+  private var shard = 0
 
-  func run() {
-    let order = UnsafeMutableBufferPointer<Int>.allocate(capacity: sampler.count)
-    defer { order.deallocate() }
-    var epoch = -1
-    for step in steps {
+  init(_ dataset: any Dataset, _ sampler: Sampler, steps: Range<Int>, _ plans: [ShardPlan]) {
+    (self.dataset, self.sampler, self.plans) = (dataset, sampler, plans)
+    (step, lastStep) = (steps.lowerBound, steps.upperBound)
+    order = .allocate(capacity: sampler.count)
+    open()
+  }
+
+  deinit { order.deallocate() }
+
+  /// Whether a shard is left.
+  var hasNext: Bool { plan != nil }
+
+  /// Goes to the first shard with samples at or behind the step.
+  private func open() {
+    shard = 0
+    while step < lastStep {
       let batch = sampler.batch(step: step)
-      if batch.epoch != epoch {
-        epoch = batch.epoch
-        sampler.fillOrder(epoch: epoch, order)
-      }
       for plan in plans where plan.batchCount == batch.count {
-        for index in plan.ranges.indices where !plan.ranges[index].isEmpty {
-          guard let slot = ring.slotToFill() else { return }
-          let range = plan.ranges[index]
-          for (row, position) in range.enumerated() {
-            slot.samples[row] = order[batch.positions.lowerBound + position]
-          }
-          slot.contents.pointee = ShardRing.Contents(
-            step: step, epoch: epoch, batchCount: batch.count, shard: index, count: range.count)
-          dataset.fill(
-            UnsafeBufferPointer(start: slot.samples, count: range.count), epoch: epoch,
-            inputs: slot.inputs, targets: slot.targets)
-          ring.publish()
-        }
+        (self.plan, positions) = (plan, batch.positions)
+        if skipEmptyShards() { return }
       }
+      step += 1
     }
-    ring.finish()
+    plan = nil
+  }
+
+  /// Whether the step has another shard with samples.
+  private func skipEmptyShards() -> Bool {
+    guard let ranges = plan?.ranges else { return false }
+    while shard < ranges.count, ranges[shard].isEmpty { shard += 1 }
+    return shard < ranges.count
+  }
+
+  /// Writes the shard to a slot, and goes to the next.
+  func fill(_ slot: ShardRing.Slot) {
+    guard let plan else { preconditionFailure("no shard is left") }
+    let batch = sampler.batch(step: step)
+    if batch.epoch != epoch {
+      epoch = batch.epoch
+      sampler.fillOrder(epoch: epoch, order)
+    }
+    let range = plan.ranges[shard]
+    for (row, position) in range.enumerated() {
+      slot.samples[row] = order[positions.lowerBound + position]
+    }
+    slot.contents.pointee = ShardRing.Contents(
+      step: step, epoch: epoch, batchCount: batch.count, shard: shard, count: range.count)
+    dataset.fill(
+      UnsafeBufferPointer(start: slot.samples, count: range.count), epoch: epoch, inputs: slot.inputs,
+      targets: slot.targets)
+    shard += 1
+    guard !skipEmptyShards() else { return }
+    step += 1
+    open()
   }
 }

@@ -31,12 +31,7 @@ final class ShardRing: @unchecked Sendable {
   private static let alignment = 64
 
   private let memory: UnsafeMutableRawPointer
-  private let slotBytes: Int
-  private let samplesOffset: Int
-  private let inputsOffset: Int
-  private let labelsOffset: Int
-  private let valuesOffset: Int
-  private let weightsOffset: Int
+  private let layout: Layout
   private let target: Target
   private let isWeighted: Bool
 
@@ -54,28 +49,42 @@ final class ShardRing: @unchecked Sendable {
   private var nextToFill = 0
   private var nextToUse = 0
 
+  /// Where the parts of a slot lie, in bytes from its start.
+  struct Layout {
+    let samples: Int
+    let inputs: Int
+    let labels: Int
+    let values: Int
+    let weights: Int
+    let byteCount: Int
+
+    init(capacity: Int, inputSize: Int, target: Target, isWeighted: Bool) {
+      func rounded(_ bytes: Int) -> Int { (bytes + ShardRing.alignment - 1) & ~(ShardRing.alignment - 1) }
+      samples = rounded(MemoryLayout<Contents>.size)
+      inputs = samples + rounded(8 * capacity)
+      labels = inputs + rounded(4 * capacity * inputSize)
+      values = labels + rounded(4 * capacity * target.labelsPerSample)
+      weights = values + rounded(4 * capacity * target.valuesPerSample)
+      byteCount = weights + rounded(isWeighted ? 4 * capacity : 0)
+    }
+  }
+
   init(depth: Int, capacity: Int, inputSize: Int, target: Target, isWeighted: Bool) {
-    func rounded(_ bytes: Int) -> Int { (bytes + Self.alignment - 1) & ~(Self.alignment - 1) }
     self.depth = depth
     self.target = target
     self.isWeighted = isWeighted
-    samplesOffset = rounded(MemoryLayout<Contents>.size)
-    inputsOffset = samplesOffset + rounded(8 * capacity)
-    labelsOffset = inputsOffset + rounded(4 * capacity * inputSize)
-    valuesOffset = labelsOffset + rounded(4 * capacity * target.labelsPerSample)
-    weightsOffset = valuesOffset + rounded(4 * capacity * target.valuesPerSample)
-    slotBytes = weightsOffset + rounded(isWeighted ? 4 * capacity : 0)
-    byteCount = depth * slotBytes
+    layout = Layout(capacity: capacity, inputSize: inputSize, target: target, isWeighted: isWeighted)
+    byteCount = depth * layout.byteCount
     memory = .allocate(byteCount: byteCount, alignment: Self.alignment)
     memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
     for slot in 0..<depth {
-      let start = memory + slot * slotBytes
+      let start = memory + slot * layout.byteCount
       start.initializeMemory(as: Contents.self, to: Contents())
-      (start + samplesOffset).bindMemory(to: Int.self, capacity: capacity)
-      (start + inputsOffset).bindMemory(to: Float.self, capacity: capacity * inputSize)
-      (start + labelsOffset).bindMemory(to: Int32.self, capacity: capacity * target.labelsPerSample)
-      (start + valuesOffset).bindMemory(to: Float.self, capacity: capacity * target.valuesPerSample)
-      if isWeighted { (start + weightsOffset).bindMemory(to: Float.self, capacity: capacity) }
+      (start + layout.samples).bindMemory(to: Int.self, capacity: capacity)
+      (start + layout.inputs).bindMemory(to: Float.self, capacity: capacity * inputSize)
+      (start + layout.labels).bindMemory(to: Int32.self, capacity: capacity * target.labelsPerSample)
+      (start + layout.values).bindMemory(to: Float.self, capacity: capacity * target.valuesPerSample)
+      if isWeighted { (start + layout.weights).bindMemory(to: Float.self, capacity: capacity) }
     }
     lock = .allocate(capacity: 1)
     lock.initialize(to: pthread_mutex_t())
@@ -99,17 +108,17 @@ final class ShardRing: @unchecked Sendable {
   }
 
   private func slot(_ index: Int) -> Slot {
-    let start = memory + index * slotBytes
+    let start = memory + index * layout.byteCount
     return Slot(
       contents: start.assumingMemoryBound(to: Contents.self),
-      samples: (start + samplesOffset).assumingMemoryBound(to: Int.self),
-      inputs: (start + inputsOffset).assumingMemoryBound(to: Float.self),
+      samples: (start + layout.samples).assumingMemoryBound(to: Int.self),
+      inputs: (start + layout.inputs).assumingMemoryBound(to: Float.self),
       targets: TargetMemory(
         labels: target.labelsPerSample > 0
-          ? (start + labelsOffset).assumingMemoryBound(to: Int32.self) : nil,
+          ? (start + layout.labels).assumingMemoryBound(to: Int32.self) : nil,
         values: target.valuesPerSample > 0
-          ? (start + valuesOffset).assumingMemoryBound(to: Float.self) : nil,
-        weights: isWeighted ? (start + weightsOffset).assumingMemoryBound(to: Float.self) : nil))
+          ? (start + layout.values).assumingMemoryBound(to: Float.self) : nil,
+        weights: isWeighted ? (start + layout.weights).assumingMemoryBound(to: Float.self) : nil))
   }
 
   // MARK: - The filling thread

@@ -1,3 +1,4 @@
+import AllocationCounter
 import Datasets
 import Foundation
 import TensorCore
@@ -17,11 +18,11 @@ import Testing
   /// Checks every shard of a loader against a direct fill.
   private func check(
     _ data: some Dataset, _ sampler: Sampler, steps: Range<Int>, depth: Int?,
-    slowly: Bool = false, shards: @escaping (Int) -> [Range<Int>]
+    worksAhead: Bool = true, slowly: Bool = false, shards: @escaping (Int) -> [Range<Int>]
   ) throws {
     let loader = try Loader(
       data, sampler: sampler, firstStep: steps.lowerBound, steps: steps.count, depth: depth,
-      shards: shards)
+      worksAhead: worksAhead, shards: shards)
     for step in steps {
       let place = sampler.batch(step: step)
       let order = sampler.order(epoch: place.epoch)
@@ -63,12 +64,35 @@ import Testing
     }
   }
 
-  @Test func aLoaderThatBeginsMidEpochGoesOnAsTheOther() throws {
+  @Test(arguments: [true, false])
+  func aLoaderThatBeginsMidEpochGoesOnAsTheOther(worksAhead: Bool) throws {
     let data = try numbered(103)
     let sampler = try Sampler(seed: 4, count: 103, batch: 20)
-    for first in [1, 4, 5, 6, 11, 17] {
-      try check(data, sampler, steps: first..<20, depth: 4) { Self.shards($0, into: 2) }
+    for first in [0, 1, 4, 5, 6, 11, 17] {
+      try check(data, sampler, steps: first..<20, depth: 4, worksAhead: worksAhead) {
+        Self.shards($0, into: 6)
+      }
     }
+  }
+
+  @Test func aLoaderThatDoesNotWorkAheadHoldsOneShardAndAllocatesNothing() throws {
+    let sampler = try Sampler(seed: 4, count: 103, batch: 20)
+    let loader = try Loader(numbered(103), sampler: sampler, steps: 40, worksAhead: false) {
+      Self.shards($0, into: 3)
+    }
+    #expect(loader.depth == 1)
+    _ = loader.next()
+    var count = 1
+    allocation_counter_arm()
+    while loader.next() != nil { count += 1 }
+    #expect(allocation_counter_disarm() == 0)
+    #expect(count == 120 && loader.waitSeconds == 0)
+    let stopped = try Loader(numbered(103), sampler: sampler, steps: 40, worksAhead: false) { [0..<$0] }
+    #expect(stopped.next() != nil)
+    stopped.stop()
+    #expect(stopped.next() == nil)
+    let none = try Loader(numbered(103), sampler: sampler, steps: 40, worksAhead: false) { _ in [] }
+    #expect(none.next() == nil)
   }
 
   @Test func valuesArePreparedToo() throws {

@@ -17,7 +17,12 @@ package struct AveragingBenchmark {
   }
 
   package static let strategies = [
-    Strategy(name: "ordered") { OrderedSum($0, layout: $1, shards: $2, batchSizes: [$2.count]) },
+    Strategy(name: "shared") {
+      try OwnerSum($0, layout: $1, shards: $2, batchSizes: [$2.count], sharing: true)
+    },
+    Strategy(name: "ordered") {
+      try OwnerSum($0, layout: $1, shards: $2, batchSizes: [$2.count], sharing: false)
+    },
     Strategy(name: "allreduce") {
       AllreduceSum($0, layout: $1, shards: $2, batchSizes: [$2.count], bucketBytes: 1 << 20)
     },
@@ -180,9 +185,7 @@ private final class StrategyAveraging: AveragingWay {
     self.communicator = communicator
     self.layout = layout
     self.gradient = gradient
-    synchronized = SynchronizedStep(
-      communicator, layout: layout, parameters: Arena(count: layout.vectorCount), optimizer: optimizer,
-      sum: sum)
+    synchronized = SynchronizedStep(communicator, layout: layout, optimizer: optimizer, sum: sum)
   }
 
   func step() throws -> Double {

@@ -51,6 +51,15 @@ public struct Workload: Sendable {
       optimizer: .adamW(learningRate: 1e-3)),
   ]
 
+  /// The workload of this name; throws where there is none.
+  public static func named(_ name: String) throws(TrainingError) -> Workload {
+    if let workload = all.first(where: { $0.name == name }) { return workload }
+    let near = NearestName.nearest(to: name, among: all.map(\.name))
+    throw TrainingError(
+      at: "workload:\(name)", expected: all.map(\.name).joined(separator: ", "), found: name,
+      remedy: near.map { "Did you mean workload:\($0)?" } ?? "Name one of these.")
+  }
+
   /// Random samples: numbers or windows of tokens, each token told once.
   package func noise(count: Int) throws -> any Dataset {
     var stream = RandomStream(seed: 1, purpose: .test)

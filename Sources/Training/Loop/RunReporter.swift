@@ -43,6 +43,8 @@ final class RunReporter {
     epochStart = MonotonicTime.seconds
   }
 
+  func began(_ start: StartTimes) { start.text.map(log.note) }
+
   /// Seconds spent on steps, without validation and saving.
   private static func busy(_ trainer: Trainer) -> Double {
     let time = trainer.time
@@ -151,6 +153,7 @@ final class RunReporter {
       phases: phases, ranks: run.communicator.size, threads: run.configuration.threads, folder: folder.path,
       digest: digest)
     summary.program = Self.program
+    summary.start = run.start
     display.clear()
     if let picture = DigitGallery.picture(of: run) { display.note(picture) }
     if let confusion = results.last?.evaluation.confusion, let worst = confusion.commonestConfusions(1).first

@@ -62,6 +62,8 @@ public final class Trainer {
   private let run: Range<Int>
   private let evaluationShard: Int
   private let evaluatesOnRankZero: Bool
+  /// Whether samples are gathered on a thread of their own.
+  private let loadsAhead: Bool
   private var loader: Loader?
   private var profile: StepProfile?
   /// What batch normalization's count of batches is saved from.
@@ -115,6 +117,8 @@ public final class Trainer {
     self.communicator = communicator
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
+    loadsAhead = DoctorInputs.hasSpareProcessor(
+      ranksHere: communicator.machine.ranks.count, threads: threads)
     (objective, optimizer, sampler, shards, data) = (
       draft.objective, draft.optimizer, draft.sampler, draft.shards, draft.data
     )
@@ -172,9 +176,10 @@ public final class Trainer {
   ) throws -> Bool {
     guard step < last else { return true }
     let (run, shards) = (run, shards)
-    let loader = try Loader(data, sampler: sampler, firstStep: step, steps: last - step) { batch in
-      Array(shards.ranges(ofBatch: batch)[run])
-    }
+    let loader = try Loader(
+      data, sampler: sampler, firstStep: step, steps: last - step,
+      worksAhead: loadsAhead
+    ) { batch in Array(shards.ranges(ofBatch: batch)[run]) }
     self.loader = loader
     defer {
       loader.stop()

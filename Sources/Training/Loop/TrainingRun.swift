@@ -44,6 +44,7 @@ public final class TrainingRun {
   var earlyStopping = EarlyStopping()
   var savedStep: Int?
   var failedSaves = 0
+  var start = StartTimes(joining: ProcessAge.seconds ?? 0)
 
   /// Sets the run up on all ranks together. Whatever is wrong on any rank, all throw, alike.
   public init(_ configuration: RunConfiguration, options: Options, in world: World) throws {
@@ -56,6 +57,7 @@ public final class TrainingRun {
       parts.draft, averaging: resolved.averagingStrategy, evaluationShard: resolved.validation.shard,
       evaluatesOnRankZero: resolved.validation.on == .rankZero, threads: resolved.threads, over: communicator)
     self.trainer = trainer
+    start.data = parts.dataSeconds
     plateau = resolved.makePlateau(trainer.optimizer)
     stepsPerEpoch = trainer.sampler.batchesPerEpoch
     let identity = try together(communicator) {
@@ -92,12 +94,22 @@ public final class TrainingRun {
     announce(wanted: configuration)
   }
 
+  private struct Parts {
+    let configuration: RunConfiguration
+    let data: RunData
+    let dataSeconds: Double
+    let draft: TrainerDraft
+    let lastStep: Int
+  }
+
   private static func prepare(
     _ configuration: RunConfiguration, ranks: Int
-  ) throws -> (configuration: RunConfiguration, data: RunData, draft: TrainerDraft, lastStep: Int) {
+  ) throws -> Parts {
     let shards = try TrainerDraft.shards(
       configuration.shardsPerStep(ranks: ranks), batch: configuration.samplesPerStep, ranks: ranks)
+    let begin = MonotonicTime.seconds
     let data = try RunData(configuration)
+    let dataSeconds = MonotonicTime.seconds - begin
     try configuration.requireValidation(data)
     let sampler = try Sampler(
       seed: UInt64(configuration.seed), count: data.training.count, batch: configuration.samplesPerStep,
@@ -119,7 +131,8 @@ public final class TrainingRun {
         data: data.training, batch: resolved.samplesPerStep, shards: shards.count,
         target: resolved.trainingTarget(of: data), seed: UInt64(resolved.seed),
         isShuffled: resolved.shuffle, lastBatch: resolved.lastBatch, ranks: ranks)
-      return (resolved, data, draft, lastStep)
+      return Parts(
+        configuration: resolved, data: data, dataSeconds: dataSeconds, draft: draft, lastStep: lastStep)
     } catch let error as GraphError {
       throw resolved.named(error)
     }

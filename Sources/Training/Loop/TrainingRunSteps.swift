@@ -43,6 +43,10 @@ extension TrainingRun {
 
   private func afterStep() throws {
     let step = trainer.step
+    if start.firstStep == nil, let age = ProcessAge.seconds {
+      start.firstStep = age
+      reporter.began(start)
+    }
     if step % configuration.metrics.everySteps == 0 || step == lastStep {
       reporter.interval(trainer, epoch: (step - 1) / stepsPerEpoch + 1)
     }

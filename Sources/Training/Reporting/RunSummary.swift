@@ -20,6 +20,8 @@ public struct RunSummary: Sendable, Equatable {
   public var bestEpoch: Int?
   public var epochs: Int
   public var steps: Int
+  /// How long it took to begin; nil where nobody measured it.
+  public var start: StartTimes?
   public var samplesPerSecond: Double
   /// Of this process, from start to end.
   public var totalSeconds: Double
@@ -76,6 +78,7 @@ public struct RunSummary: Sendable, Equatable {
           "\(NumberText.duration(totalSeconds)) for \(NumberText.grouped(Double(steps))) steps: \(shares)"
         ))
     }
+    if let start = start?.text { rows.append(("start", start)) }
     if let digest { rows.append(("weights", digest)) }
     if let folder {
       rows.append(("results", "\(folder)/metrics.jsonl, \(folder)/checkpoints"))
