@@ -152,8 +152,9 @@ package enum Executor<Kernels: KernelSet> {
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
     case .rowNormalization(let form):
       Kernels.normalize(form, a, b, form.hasBias ? UnsafePointer(c) : nil, y)
-    case .rowNormalizationInputGradient(let form): Kernels.normalizeInputGradient(form, a, c, b, y)
-    case .rowNormalizationWeightGradient(let form): Kernels.normalizeWeightGradient(form, a, b, y)
+    case .rowNormalizationInputGradient(let form):
+      Kernels.normalizeInputGradient(form, a, c, b, form.addsGradient ? UnsafePointer(d) : nil, y)
+    case .rowNormalizationSums(let form): Kernels.normalizeSums(form, a, b, y)
     case .differs(let value): Kernels.differs(a, from: Scalar(value), y, count)
     case .embedding(let form): Kernels.embedding(form, a, b, y)
     case .embeddingGradient(let form): Kernels.embeddingGradient(form, a, b, y)

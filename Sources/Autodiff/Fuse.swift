@@ -10,7 +10,9 @@ extension Graph {
     let users = countUsers(from: outputs)
     for index in records.indices where users[index] > 0 {
       switch records[index].operation {
-      case .add: fuseBias(at: index, users)
+      case .add:
+        fuseBias(at: index, users)
+        fuseSumIntoNormalizationGradient(at: index, users)
       case .addToChannels: fuseBiasOfConvolution(at: index, users)
       case .activation(let activation):
         fuseActivation(activation, at: index, users)

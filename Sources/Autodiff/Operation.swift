@@ -78,10 +78,10 @@ package enum Operation: Hashable, Sendable {
   case softmaxGradient
   /// x, weight, bias where the form says so
   case rowNormalization(NormalizationForm)
-  /// x, dy, weight
+  /// x, dy, weight, and another gradient of x where the form adds one
   case rowNormalizationInputGradient(NormalizationForm)
-  /// x, dy
-  case rowNormalizationWeightGradient(NormalizationForm)
+  /// x, dy → the gradients of weight and, where the form has one, bias, one behind the other
+  case rowNormalizationSums(NormalizationForm)
 
   // Sequences.
   /// tokens, table
@@ -172,9 +172,10 @@ package enum Operation: Hashable, Sendable {
     case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient,
       .batchNormalization:
       1
-    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .rowNormalizationInputGradient,
-      .valueLossGradient, .batchNormalizationGradient, .frozenBatchNormalizationGradient:
+    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .valueLossGradient,
+      .batchNormalizationGradient, .frozenBatchNormalizationGradient:
       2
+    case .rowNormalizationInputGradient(let form): form.addsGradient ? 4 : 2
     default: 0
     }
   }
