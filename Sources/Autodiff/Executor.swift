@@ -116,7 +116,10 @@ package enum Executor<Kernels: KernelSet> {
         MatrixForm(
           rows: first, columns: second, depth: third, transposeA: transposeA, transposeB: transposeB),
         a, b, y)
-      if epilogue != .none {
+      if epilogue.addsResidual {
+        Kernels.addBiasAndResidual(
+          epilogue.addsBias ? UnsafePointer(c) : nil, epilogue.addsBias ? d : c, y, first, second)
+      } else if epilogue != .none {
         Kernels.biasActivate(
           epilogue.activation, epilogue.addsBias ? UnsafePointer(c) : nil, y, first, second)
       }

@@ -21,8 +21,8 @@ package enum Operation: Hashable, Sendable {
   case constant(Double)
 
   // Linear algebra.
-  /// a [rows, depth], b [depth, columns], each possibly stored transposed; bias [columns] where the
-  /// epilogue says so.
+  /// a [rows, depth], b [depth, columns], each possibly stored transposed; bias [columns] and residual [rows,
+  /// columns] where the epilogue says so.
   case matrixProduct(transposeA: Bool, transposeB: Bool, epilogue: Epilogue)
 
   // Element by element.
@@ -154,6 +154,8 @@ package enum Operation: Hashable, Sendable {
   package struct Epilogue: Hashable, Sendable {
     package var addsBias = false
     package var activation: Activation?
+    /// Whether another tensor of the result's size is added, where there is no activation.
+    package var addsResidual = false
 
     package static let none = Epilogue()
   }

@@ -116,6 +116,15 @@ CLONES void lockstep_bias_activate(lockstep_activation kind, const float *bias, 
   }
 }
 
+CLONES void lockstep_bias_residual(const float *bias, const float *residual, float *y, size_t r, size_t c) {
+  if (bias == NULL) {
+    lockstep_add(y, residual, y, r * c);
+    return;
+  }
+  for (size_t row = 0; row < r; row++, y += c, residual += c)
+    EACH for (size_t i = 0; i < c; i++) y[i] = (y[i] + bias[i]) + residual[i];
+}
+
 CLONES void lockstep_activation_gradient(
   lockstep_activation kind, const float *from, const float *dy, float *dx, size_t n) {
   const float *x = from, *y = from;
