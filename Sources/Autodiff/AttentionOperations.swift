@@ -80,10 +80,12 @@ extension Graph {
     _ form: NormalizationForm, _ operands: [Node], _ dy: Node, wanted: [Bool]
   ) -> [Node?] {
     let (x, weight) = (operands[0], operands[1])
-    let rows = append(.view(offset: 0), [dy], [form.rows, form.columns])
-    let dbias = form.hasBias && wanted[2] ? append(.reduceSum(axis: 0), [rows], [form.columns]) : nil
-    let dweight =
-      wanted[1] ? append(.rowNormalizationWeightGradient(form), [x, dy], shape(of: weight)) : nil
+    var (dweight, dbias): (Node?, Node?)
+    if wanted[1] || form.hasBias && wanted[2] {
+      let sums = append(.rowNormalizationSums(form), [x, dy], [form.sumCount])
+      if form.hasBias && wanted[2] { dbias = view(sums, offset: form.columns, [form.columns]) }
+      if wanted[1] { dweight = view(sums, offset: 0, shape(of: weight)) }
+    }
     let dx =
       wanted[0] ? append(.rowNormalizationInputGradient(form), [x, dy, weight], shape(of: x)) : nil
     return [dx, dweight] + (form.hasBias ? [dbias] : [])

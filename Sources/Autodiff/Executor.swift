@@ -116,7 +116,10 @@ package enum Executor<Kernels: KernelSet> {
         MatrixForm(
           rows: first, columns: second, depth: third, transposeA: transposeA, transposeB: transposeB),
         a, b, y)
-      if epilogue != .none {
+      if epilogue.addsResidual {
+        Kernels.addBiasAndResidual(
+          epilogue.addsBias ? UnsafePointer(c) : nil, epilogue.addsBias ? d : c, y, first, second)
+      } else if epilogue != .none {
         Kernels.biasActivate(
           epilogue.activation, epilogue.addsBias ? UnsafePointer(c) : nil, y, first, second)
       }
@@ -152,8 +155,9 @@ package enum Executor<Kernels: KernelSet> {
     case .softmaxGradient: Kernels.softmaxGradient(a, b, y, first, second)
     case .rowNormalization(let form):
       Kernels.normalize(form, a, b, form.hasBias ? UnsafePointer(c) : nil, y)
-    case .rowNormalizationInputGradient(let form): Kernels.normalizeInputGradient(form, a, c, b, y)
-    case .rowNormalizationWeightGradient(let form): Kernels.normalizeWeightGradient(form, a, b, y)
+    case .rowNormalizationInputGradient(let form):
+      Kernels.normalizeInputGradient(form, a, c, b, form.addsGradient ? UnsafePointer(d) : nil, y)
+    case .rowNormalizationSums(let form): Kernels.normalizeSums(form, a, b, y)
     case .differs(let value): Kernels.differs(a, from: Scalar(value), y, count)
     case .embedding(let form): Kernels.embedding(form, a, b, y)
     case .embeddingGradient(let form): Kernels.embeddingGradient(form, a, b, y)

@@ -1,8 +1,8 @@
 import TensorCore
 
 extension Graph {
-  /// Moves a bias and an activation into the matrix product or the convolution that they follow, where nothing
-  /// else reads what lies between. An activation whose gradient is told from its input is fused only where there
+  /// Moves a bias, an activation and a residual into the matrix product or the convolution that they follow, where
+  /// nothing else reads what lies between. An activation whose gradient is told from its input is fused only where there
   /// is no backward pass: that gradient is another reader of what lies between.
   ///
   /// Node numbers stay; what was fused away is no longer reachable from `outputs`.
@@ -10,7 +10,10 @@ extension Graph {
     let users = countUsers(from: outputs)
     for index in records.indices where users[index] > 0 {
       switch records[index].operation {
-      case .add: fuseBias(at: index, users)
+      case .add:
+        fuseBias(at: index, users)
+        fuseResidual(at: index, users)
+        fuseSumIntoNormalizationGradient(at: index, users)
       case .addToChannels: fuseBiasOfConvolution(at: index, users)
       case .activation(let activation):
         fuseActivation(activation, at: index, users)
@@ -35,6 +38,32 @@ extension Graph {
     records[index].operation = .matrixProduct(
       transposeA: transposeA, transposeB: transposeB, epilogue: .init(addsBias: true))
     records[index].operands = records[operands[0].index].operands + [bias]
+  }
+
+  /// add(x, product(…)) → product(…, x), where x is there before the product is made; the sum becomes a view of it.
+  private mutating func fuseResidual(at index: Int, _ users: [Int]) {
+    guard case .add = records[index].operation else { return }
+    let operands = records[index].operands
+    for (term, other) in [(operands[1], operands[0]), (operands[0], operands[1])] {
+      var (source, residual) = (term.index, other)
+      while case .view(offset: 0) = records[source].operation, users[source] == 1 {
+        source = records[source].operands[0].index
+      }
+      while case .view(offset: 0) = records[residual.index].operation {
+        residual = records[residual.index].operands[0]
+      }
+      guard case .matrixProduct(let transposeA, let transposeB, var epilogue) = records[source].operation,
+        epilogue.activation == nil, !epilogue.addsResidual, users[source] == 1, residual.index < source,
+        records[source].shape.count == records[index].shape.count
+      else { continue }
+      epilogue.addsResidual = true
+      records[source].operation = .matrixProduct(
+        transposeA: transposeA, transposeB: transposeB, epilogue: epilogue)
+      records[source].operands.append(residual)
+      records[index].operation = .view(offset: 0)
+      records[index].operands = [Node(source)]
+      return
+    }
   }
 
   /// addToChannels(convolution(x, weight), bias) → convolution(x, weight, bias)

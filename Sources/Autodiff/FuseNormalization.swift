@@ -12,6 +12,23 @@ extension Graph {
     records[index].operands = records[source].operands
   }
 
+  /// add(g, the gradient that a row normalization passes on) → that gradient, with g added: what is normalized beside a
+  /// residual connection gets gradients from both.
+  mutating func fuseSumIntoNormalizationGradient(at index: Int, _ users: [Int]) {
+    guard case .add = records[index].operation else { return }
+    let operands = records[index].operands
+    for (gradient, other) in [(operands[1], operands[0]), (operands[0], operands[1])] where gradient != other
+    {
+      guard case .rowNormalizationInputGradient(var form) = records[gradient.index].operation,
+        !form.addsGradient, users[gradient.index] == 1
+      else { continue }
+      form.addsGradient = true
+      records[index].operation = .rowNormalizationInputGradient(form)
+      records[index].operands = records[gradient.index].operands + [other]
+      return
+    }
+  }
+
   /// What reads activationGradient(y, dy), where y is such a fused result, reads dy: it finds again, from x,
   /// where the ReLU let values through.
   mutating func fuseReLUGradientOfNormalization(at index: Int) {

@@ -93,7 +93,7 @@ extension Graph {
       return operands.map { _ in nil }
     case .activationGradient, .softmaxGradient, .crossEntropyGradient, .softCrossEntropyGradient,
       .valueLossGradient,
-      .rowNormalizationInputGradient, .rowNormalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .rowNormalizationInputGradient, .rowNormalizationSums, .embeddingGradient, .attentionGradient,
       .recurrentGradient, .recurrentWeightGradient,
       .convolutionWeightGradient, .sumOfChannels, .reorder,
       .maxPoolGradient, .averagePoolGradient, .globalAverageGradient,

@@ -21,8 +21,8 @@ package enum Operation: Hashable, Sendable {
   case constant(Double)
 
   // Linear algebra.
-  /// a [rows, depth], b [depth, columns], each possibly stored transposed; bias [columns] where the
-  /// epilogue says so.
+  /// a [rows, depth], b [depth, columns], each possibly stored transposed; bias [columns] and residual [rows,
+  /// columns] where the epilogue says so.
   case matrixProduct(transposeA: Bool, transposeB: Bool, epilogue: Epilogue)
 
   // Element by element.
@@ -78,10 +78,10 @@ package enum Operation: Hashable, Sendable {
   case softmaxGradient
   /// x, weight, bias where the form says so
   case rowNormalization(NormalizationForm)
-  /// x, dy, weight
+  /// x, dy, weight, and another gradient of x where the form adds one
   case rowNormalizationInputGradient(NormalizationForm)
-  /// x, dy
-  case rowNormalizationWeightGradient(NormalizationForm)
+  /// x, dy → the gradients of weight and, where the form has one, bias, one behind the other
+  case rowNormalizationSums(NormalizationForm)
 
   // Sequences.
   /// tokens, table
@@ -154,6 +154,8 @@ package enum Operation: Hashable, Sendable {
   package struct Epilogue: Hashable, Sendable {
     package var addsBias = false
     package var activation: Activation?
+    /// Whether another tensor of the result's size is added, where there is no activation.
+    package var addsResidual = false
 
     package static let none = Epilogue()
   }
@@ -172,9 +174,10 @@ package enum Operation: Hashable, Sendable {
     case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient,
       .batchNormalization:
       1
-    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .rowNormalizationInputGradient,
-      .valueLossGradient, .batchNormalizationGradient, .frozenBatchNormalizationGradient:
+    case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .valueLossGradient,
+      .batchNormalizationGradient, .frozenBatchNormalizationGradient:
       2
+    case .rowNormalizationInputGradient(let form): form.addsGradient ? 4 : 2
     default: 0
     }
   }

@@ -79,13 +79,14 @@ package struct Plan: Sendable {
     var graph = graph
     let outputs =
       outputs + [.rider(.loss, loss)] + graph.statistics.map { .statistic($0.buffer, $0.node) }
+    let backward = Node(graph.records.count)
     let gradients = try graph.differentiate(loss)
     graph.fuse(outputs: gradients + outputs.map(\.node))
     let order = graph.order(outputs: gradients + outputs.map(\.node))
     let found = completionOrder(graph, order: order, gradients: gradients)
     precondition(layout == nil || layout == found, "the order of the gradients does not depend on the batch")
     return Plan(
-      graph, batch: batch, outputs: outputs, gradients: gradients, layout: found,
+      graph, batch: batch, outputs: outputs, gradients: gradients, backward: backward, layout: found,
       keepsActivations: keepsActivations)
   }
 
@@ -105,13 +106,18 @@ package struct Plan: Sendable {
   }
 
   private init(
-    _ source: Graph, batch: Int, outputs: [Output], gradients: [Node], layout: VectorLayout,
-    keepsActivations: Bool
+    _ source: Graph, batch: Int, outputs: [Output], gradients: [Node], backward: Node? = nil,
+    layout: VectorLayout, keepsActivations: Bool
   ) {
     var graph = source
     let wanted = gradients + outputs.map(\.node)
     if gradients.isEmpty { graph.fuse(outputs: wanted) }
-    let numbers = graph.layOut(outputs: wanted)
+    var numbers = graph.layOut(outputs: wanted)
+    if let backward, !keepsActivations {
+      let moved = graph.recompute(
+        inBackwardFrom: numbers[backward.index], outputs: wanted.map { numbers[$0.index] })
+      numbers = numbers.map { moved[$0.index] }
+    }
     let gradients = gradients.map { numbers[$0.index] }
     let order = graph.order(outputs: wanted.map { numbers[$0.index] })
 

@@ -5,24 +5,27 @@
 
 static inline __attribute__((always_inline)) float leaky_relu(float x) { return x > 0.0f ? x : LEAKY_SLOPE * x; }
 
-// Φ(x), the share of a normal distribution below x, for |x| ≤ 14, with e = e^(−x²/2). Φ(−|x|) = e · t·p(t),
-// where t = 1 / (1 + 11/32·|x|): what is left beside the exponential (Mills' ratio) is so smooth in t that p, fitted for
-// the smallest relative error (2.3e-8), needs nine coefficients. Rounding included, it is within 3e-7 near 0.
-static inline __attribute__((always_inline)) float normal_below(float x, float e) {
-  float magnitude = x < 0.0f ? -x : x;
-  float t = 1.0f / (1.0f + 0.34375f * magnitude);
+// A number's magnitude, at most 14: beyond, GELU is 0 or x to single precision. A NaN passes.
+static inline __attribute__((always_inline)) float magnitude_up_to_14(float x) {
+  float magnitude = __builtin_fabsf(x);
+  return magnitude > 14.0f ? 14.0f : magnitude;
+}
+
+// Φ(−x), the share of a normal distribution below −x, for 0 ≤ x ≤ 14, with e = e^(−x²/2): e · t·p(t), where
+// t = 1 / (1 + 11/32·x). What is left beside the exponential (Mills' ratio) is so smooth in t that p, fitted for the
+// smallest relative error (2.3e-8), needs nine coefficients. Rounding included, it is within 3e-7 near 0.
+static inline __attribute__((always_inline)) float normal_tail(float x, float e) {
+  float t = 1.0f / __builtin_fmaf(0.34375f, x, 1.0f);
   float p = -0.02780932f;
-  p = p * t + 0.14384909f;
-  p = p * t + -0.2717139f;
-  p = p * t + 0.19092092f;
-  p = p * t + -0.03930715f;
-  p = p * t + 0.11265799f;
-  p = p * t + 0.11674045f;
-  p = p * t + 0.13754228f;
-  p = p * t + 0.13711967f;
-  float below = e * (p * t);
-  float above = 1.0f - below;
-  return x < 0.0f ? below : above;
+  p = __builtin_fmaf(p, t, 0.14384909f);
+  p = __builtin_fmaf(p, t, -0.2717139f);
+  p = __builtin_fmaf(p, t, 0.19092092f);
+  p = __builtin_fmaf(p, t, -0.03930715f);
+  p = __builtin_fmaf(p, t, 0.11265799f);
+  p = __builtin_fmaf(p, t, 0.11674045f);
+  p = __builtin_fmaf(p, t, 0.13754228f);
+  p = __builtin_fmaf(p, t, 0.13711967f);
+  return e * (p * t);
 }
 
 // x, kept in a range beyond which a function is 0 or x to single precision, and within which nothing becomes
@@ -33,15 +36,18 @@ static inline __attribute__((always_inline)) float bounded(float x, float bound)
 }
 
 static inline __attribute__((always_inline)) float gelu(float x) {
-  float b = bounded(x, 14.0f);
-  return x * normal_below(b, exponential(-0.5f * (b * b)));
+  float m = magnitude_up_to_14(x);
+  float tail = normal_tail(m, exponential_up_to_88(-0.5f * (m * m)));
+  return x * (x < 0.0f ? tail : 1.0f - tail);
 }
 
 // Φ(x) + x·φ(x), φ(x) = e^(−x²/2) / √(2π)
 static inline __attribute__((always_inline)) float gelu_derivative(float x) {
-  float b = bounded(x, 14.0f);
-  float e = exponential(-0.5f * (b * b));
-  return normal_below(b, e) + b * (e * 0.39894228f);
+  float m = magnitude_up_to_14(x);
+  float e = exponential_up_to_88(-0.5f * (m * m));
+  // Of −|x|; that of |x| is what is missing to 1.
+  float below = __builtin_fmaf(m * e, -0.39894228f, normal_tail(m, e));
+  return x < 0.0f ? below : 1.0f - below;
 }
 
 // σ(2√(2/π)·(x + 0.044715·x³)): half of 1 + tanh of half the argument, without its cancellation.
@@ -108,6 +114,15 @@ CLONES void lockstep_bias_activate(lockstep_activation kind, const float *bias, 
       CASE(silu, c, x[i] = silu(x[i] + bias[i]))
     }
   }
+}
+
+CLONES void lockstep_bias_residual(const float *bias, const float *residual, float *y, size_t r, size_t c) {
+  if (bias == NULL) {
+    lockstep_add(y, residual, y, r * c);
+    return;
+  }
+  for (size_t row = 0; row < r; row++, y += c, residual += c)
+    EACH for (size_t i = 0; i < c; i++) y[i] = (y[i] + bias[i]) + residual[i];
 }
 
 CLONES void lockstep_activation_gradient(

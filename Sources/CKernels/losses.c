@@ -3,13 +3,8 @@
 #include "softmax_rows.h"
 
 // log Σ_c exp(x[c] − largest): with the largest kept apart, differences of large logits lose nothing.
-static inline __attribute__((always_inline)) double log_sum_exp(const float *x, float largest, size_t c) {
-  float lane[LANES] = {0};
-  size_t i = 0;
-  for (; i + LANES <= c; i += LANES)
-    for (int l = 0; l < LANES; l++) lane[l] += exponential(x[i + l] - largest);
-  for (int l = 0; i < c; i++, l++) lane[l] += exponential(x[i] - largest);
-  return log((double)sum_of_lanes(lane));
+INLINE double log_sum_exp(const float *x, float largest, size_t c) {
+  return log((double)sum_of_exponentials(x, largest, c));
 }
 
 CLONES void lockstep_cross_entropy(
@@ -33,7 +28,7 @@ CLONES void lockstep_cross_entropy_gradient(
     float factor = dl[row];
     float inverse = factor / exponentials(x, dx, c);
     float share = factor * smoothing / (float)c;
-    for (size_t i = 0; i < c; i++) dx[i] = dx[i] * inverse - share;
+    EACH for (size_t i = 0; i < c; i++) dx[i] = dx[i] * inverse - share;
     dx[labels[row]] -= factor * (1 - smoothing);
   }
 }
@@ -57,7 +52,7 @@ CLONES void lockstep_soft_cross_entropy_gradient(
     float factor = dl[row], total = 0;
     for (size_t i = 0; i < c; i++) total += (1 - smoothing) * target[i] + share;
     float inverse = factor * total / exponentials(x, dx, c);
-    for (size_t i = 0; i < c; i++) dx[i] = dx[i] * inverse - factor * ((1 - smoothing) * target[i] + share);
+    EACH for (size_t i = 0; i < c; i++) dx[i] = dx[i] * inverse - factor * ((1 - smoothing) * target[i] + share);
   }
 }
 
@@ -148,6 +143,15 @@ CLONES void lockstep_value_loss_gradient(
   EACH_KIND(SLOPES)
 }
 
+// Whether the largest of a row is at this place, and at none before.
+INLINE int is_largest(const float *x, size_t c, size_t place) {
+  float largest = row_maximum(x, c);
+  if (x[place] != largest) return 0;
+  for (size_t i = 0; i < place; i++)
+    if (x[i] == largest) return 0;
+  return 1;
+}
+
 static size_t largest_place(const float *x, size_t c) {
   size_t best = 0;
   for (size_t i = 1; i < c; i++)
@@ -155,15 +159,15 @@ static size_t largest_place(const float *x, size_t c) {
   return best;
 }
 
-size_t lockstep_count_correct(const float *x, const int32_t *labels, size_t r, size_t c) {
+CLONES size_t lockstep_count_correct(const float *x, const int32_t *labels, size_t r, size_t c) {
   size_t correct = 0;
-  for (size_t row = 0; row < r; row++) correct += largest_place(x + row * c, c) == (size_t)labels[row];
+  for (size_t row = 0; row < r; row++) correct += (size_t)is_largest(x + row * c, c, (size_t)labels[row]);
   return correct;
 }
 
-size_t lockstep_count_agreeing(const float *x, const float *target, size_t r, size_t c) {
+CLONES size_t lockstep_count_agreeing(const float *x, const float *target, size_t r, size_t c) {
   size_t agreeing = 0;
   for (size_t row = 0; row < r; row++)
-    agreeing += largest_place(x + row * c, c) == largest_place(target + row * c, c);
+    agreeing += (size_t)is_largest(x + row * c, c, largest_place(target + row * c, c));
   return agreeing;
 }

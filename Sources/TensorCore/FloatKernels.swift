@@ -10,6 +10,12 @@ package enum FloatKernels: KernelSet, BasicKernels {
     lockstep_bias_activate(activation?.kernel ?? lockstep_activation_none, bias, y, r, c)
   }
 
+  package static func addBiasAndResidual(
+    _ bias: Input?, _ residual: Input, _ y: Output, _ r: Int, _ c: Int
+  ) {
+    lockstep_bias_residual(bias, residual, y, r, c)
+  }
+
   package static func activate(_ activation: Activation, _ x: Input, _ y: Output, _ n: Int) {
     lockstep_activate(activation.kernel, x, y, n)
   }

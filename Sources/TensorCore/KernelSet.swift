@@ -23,6 +23,8 @@ package protocol BasicKernels: KernelBase {
   static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output)
   /// y[r, c] = activation(y[r, c] + bias[c]), in place; either part may be missing.
   static func biasActivate(_ activation: Activation?, _ bias: Input?, _ y: Output, _ r: Int, _ c: Int)
+  /// y[r, c] += bias[c] + residual[r, c], in place; the bias may be missing.
+  static func addBiasAndResidual(_ bias: Input?, _ residual: Input, _ y: Output, _ r: Int, _ c: Int)
   static func activate(_ activation: Activation, _ x: Input, _ y: Output, _ n: Int)
   /// dx = dy · activation′, told from the activation's output y, or from its input x where
   /// `gradientReadsInput`.

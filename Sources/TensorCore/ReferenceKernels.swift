@@ -31,6 +31,12 @@ package enum ReferenceKernels<Scalar: BinaryFloatingPoint & BitwiseCopyable>: Ke
     }
   }
 
+  package static func addBiasAndResidual(
+    _ bias: Input?, _ residual: Input, _ y: Output, _ r: Int, _ c: Int
+  ) {
+    for index in 0..<r * c { y[index] = y[index] + (bias.map { $0[index % c] } ?? 0) + residual[index] }
+  }
+
   package static func activate(_ activation: Activation, _ x: Input, _ y: Output, _ n: Int) {
     for i in 0..<n { y[i] = apply(activation, x[i]) }
   }

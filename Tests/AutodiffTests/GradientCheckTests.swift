@@ -50,7 +50,7 @@ enum Differentiable: CaseIterable {
       .countAgreeing, .differs, .activationGradient, .softmaxGradient, .crossEntropyGradient,
       .softCrossEntropyGradient, .valueLossGradient,
       .recurrentGradient, .recurrentWeightGradient,
-      .rowNormalizationInputGradient, .rowNormalizationWeightGradient, .embeddingGradient, .attentionGradient,
+      .rowNormalizationInputGradient, .rowNormalizationSums, .embeddingGradient, .attentionGradient,
       .convolutionWeightGradient, .sumOfChannels, .reorder,
       .maxPoolGradient, .averagePoolGradient, .globalAverageGradient,
       .batchNormalizationSums, .batchNormalizationGradient, .frozenBatchNormalizationGradient:

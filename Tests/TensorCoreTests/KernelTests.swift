@@ -79,6 +79,11 @@ import Testing
     #expect(changed(x) { Fast.biasActivate(nil, bias, $0, r, c) } == sums)
     #expect(changed(x) { Fast.biasActivate(nil, nil, $0, r, c) } == x)
     #expect(changed(x) { Single.biasActivate(nil, bias, $0, r, c) } == sums)
+    let residual = draw.values(r * c)
+    let residualSums = sums.indices.map { sums[$0] + residual[$0] }
+    #expect(changed(x) { Fast.addBiasAndResidual(bias, residual, $0, r, c) } == residualSums)
+    #expect(changed(x) { Single.addBiasAndResidual(bias, residual, $0, r, c) } == residualSums)
+    #expect(changed(x) { Fast.addBiasAndResidual(nil, residual, $0, r, c) } == zip(x, residual).map(+))
     for activation in Activation.allCases {
       #expect(
         changed(x) { Fast.biasActivate(activation, bias, $0, r, c) }

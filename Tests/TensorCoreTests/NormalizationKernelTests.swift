@@ -11,7 +11,7 @@ import Testing
   private static let cases = edgeMatrices.flatMap { r, c in [(r, c, true), (r, c, false)] }
 
   @Test(arguments: cases) func fastKernelsEqualTheReference(r: Int, c: Int, isCentered: Bool) {
-    let form = NormalizationForm(rows: r, columns: c, epsilon: 1e-5, isCentered: isCentered)
+    var form = NormalizationForm(rows: r, columns: c, epsilon: 1e-5, isCentered: isCentered)
     var draw = Draw(UInt64(r * 1000 + c))
     // Values away from zero: the mean must be taken off before anything is squared.
     let x = draw.values(r * c, scale: 2).map { $0 + 3 }
@@ -23,15 +23,26 @@ import Testing
       }
       close(y, exact, spread(form, x))
     }
-    let dx: [Float] = result(r * c) { Fast.normalizeInputGradient(form, x, weight, dy, $0) }
-    let exactGradient: [Double] = result(r * c) {
-      Exact.normalizeInputGradient(form, x.doubles, weight.doubles, dy.doubles, $0)
+    for carried in [draw.values(r * c), nil] {
+      let dx: [Float] = result(r * c) { Fast.normalizeInputGradient(form, x, weight, dy, carried, $0) }
+      let exactGradient: [Double] = result(r * c) {
+        Exact.normalizeInputGradient(form, x.doubles, weight.doubles, dy.doubles, carried?.doubles, $0)
+      }
+      close(dx, exactGradient, spread(form, x))
+      // The result may take the place of any operand of its size.
+      #expect(changed(dy) { Fast.normalizeInputGradient(form, x, weight, $0, carried, $0) } == dx)
+      #expect(changed(x) { Fast.normalizeInputGradient(form, $0, weight, dy, carried, $0) } == dx)
+      if let carried {
+        #expect(changed(carried) { Fast.normalizeInputGradient(form, x, weight, dy, $0, $0) } == dx)
+      }
     }
-    close(dx, exactGradient, spread(form, x))
-    #expect(changed(dy) { Fast.normalizeInputGradient(form, x, weight, $0, $0) } == dx)
-    let dweight: [Float] = result(c) { Fast.normalizeWeightGradient(form, x, dy, $0) }
-    let exactWeight: [Double] = result(c) { Exact.normalizeWeightGradient(form, x.doubles, dy.doubles, $0) }
-    close(dweight, exactWeight, spread(form, x) * Double(r).squareRoot())
+    for hasBias in [false, true] {
+      form.hasBias = hasBias
+      let sums: [Float] = result(form.sumCount) { Fast.normalizeSums(form, x, dy, $0) }
+      let exactSums: [Double] = result(form.sumCount) { Exact.normalizeSums(form, x.doubles, dy.doubles, $0) }
+      #expect(sums.count == (hasBias ? 2 : 1) * c)
+      close(sums, exactSums, spread(form, x) * Double(r).squareRoot())
+    }
   }
 
   /// How much a row's normalization magnifies a rounding of its values.
@@ -74,7 +85,7 @@ import Testing
     let form = NormalizationForm(rows: 1, columns: 20, epsilon: 1e-5, isCentered: true)
     let (x, ones) = ([Float](repeating: 7, count: 20), [Float](repeating: 1, count: 20))
     #expect(result(20) { Fast.normalize(form, x, ones, nil, $0) } == [Float](repeating: 0, count: 20))
-    let dx: [Float] = result(20) { Fast.normalizeInputGradient(form, x, ones, ones, $0) }
+    let dx: [Float] = result(20) { Fast.normalizeInputGradient(form, x, ones, ones, nil, $0) }
     #expect(dx.allSatisfy { abs($0) < 1e-3 })
   }
 }

@@ -31,6 +31,8 @@ double lockstep_sum_of_squares(const float *x, float factor, size_t n);
 void lockstep_activate(lockstep_activation kind, const float *x, float *y, size_t n);
 // y[r, c] = activation(x[r, c] + bias[c]); bias may be null.
 void lockstep_bias_activate(lockstep_activation kind, const float *bias, float *y, size_t r, size_t c);
+// y[r, c] += bias[c] + residual[r, c]; bias may be null.
+void lockstep_bias_residual(const float *bias, const float *residual, float *y, size_t r, size_t c);
 // dx = dy · activation′, told from the activation's output, for GELU and SiLU from its input.
 void lockstep_activation_gradient(lockstep_activation kind, const float *from, const float *dy, float *dx, size_t n);
 

@@ -12,7 +12,10 @@ typedef struct {
 
 // y = (x − mean)/√(variance + epsilon) · weight + bias, row by row; bias [columns] may be null.
 void lockstep_normalize_rows(lockstep_normalization form, const float *x, const float *weight, const float *bias, float *y);
+// dx = carried + the gradient of x; carried, a gradient that reaches x on another way, may be null, and dx.
 void lockstep_normalize_rows_input_gradient(
-  lockstep_normalization form, const float *x, const float *weight, const float *dy, float *dx);
-// dweight[c] = Σ_r dy[r, c] · normalized(x)[r, c], the rows one after the other.
-void lockstep_normalize_rows_weight_gradient(lockstep_normalization form, const float *x, const float *dy, float *dweight);
+  lockstep_normalization form, const float *x, const float *weight, const float *dy, const float *carried, float *dx);
+// dweight[c] = Σ_r dy[r, c] · normalized(x)[r, c] and dbias[c] = Σ_r dy[r, c], the rows one after the other; dbias may
+// be null.
+void lockstep_normalize_rows_sums(
+  lockstep_normalization form, const float *x, const float *dy, float *dweight, float *dbias);

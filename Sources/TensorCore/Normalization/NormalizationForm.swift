@@ -9,6 +9,8 @@ package struct NormalizationForm: Hashable, Sendable {
   package var isCentered: Bool
   /// Whether there is a bias to add.
   package var hasBias: Bool
+  /// Whether the input's gradient adds one that reaches the input on another way.
+  package var addsGradient = false
 
   package init(rows: Int, columns: Int, epsilon: Double, isCentered: Bool, hasBias: Bool = false) {
     self.rows = rows

@@ -5,12 +5,13 @@ package protocol NormalizationKernels: KernelBase {
   /// y = (x − mean)/√(variance + epsilon) · weight + bias; x, y [rows, columns], weight, bias [columns]. The
   /// variance is the biased one. Without centering there is no mean: Σ x²/columns takes the variance's place.
   static func normalize(_ form: NormalizationForm, _ x: Input, _ weight: Input, _ bias: Input?, _ y: Output)
-  /// May write dx over dy.
+  /// dx = carried + the gradient of x; `carried` is nil where there is no other gradient to add. dx may be dy, carried
+  /// or x.
   static func normalizeInputGradient(
-    _ form: NormalizationForm, _ x: Input, _ weight: Input, _ dy: Input, _ dx: Output)
-  /// dweight[c] = Σ_r dy · normalized x, the rows in their order. The bias's gradient is dy's sum.
-  static func normalizeWeightGradient(
-    _ form: NormalizationForm, _ x: Input, _ dy: Input, _ dweight: Output)
+    _ form: NormalizationForm, _ x: Input, _ weight: Input, _ dy: Input, _ carried: Input?, _ dx: Output)
+  /// The gradients of weight and, where there is one, bias, one behind the other: sums[0, c] = Σ_r dy · normalized x,
+  /// sums[1, c] = Σ_r dy, the rows in their order.
+  static func normalizeSums(_ form: NormalizationForm, _ x: Input, _ dy: Input, _ sums: Output)
 }
 
 extension ReferenceKernels: NormalizationKernels {
@@ -26,7 +27,7 @@ extension ReferenceKernels: NormalizationKernels {
   }
 
   package static func normalizeInputGradient(
-    _ form: NormalizationForm, _ x: Input, _ weight: Input, _ dy: Input, _ dx: Output
+    _ form: NormalizationForm, _ x: Input, _ weight: Input, _ dy: Input, _ carried: Input?, _ dx: Output
   ) {
     let count = Scalar(form.columns)
     for row in 0..<form.rows {
@@ -36,19 +37,20 @@ extension ReferenceKernels: NormalizationKernels {
       let mean = form.isCentered ? g.reduce(0, +) / count : 0
       let slope = zip(g, normalized).reduce(0) { $0 + $1.0 * $1.1 } / count
       for column in 0..<form.columns {
-        dx[start + column] = scale * (g[column] - mean - normalized[column] * slope)
+        let other = carried?[start + column] ?? 0
+        dx[start + column] = other + scale * (g[column] - mean - normalized[column] * slope)
       }
     }
   }
 
-  package static func normalizeWeightGradient(
-    _ form: NormalizationForm, _ x: Input, _ dy: Input, _ dweight: Output
-  ) {
-    for column in 0..<form.columns { dweight[column] = 0 }
+  package static func normalizeSums(_ form: NormalizationForm, _ x: Input, _ dy: Input, _ sums: Output) {
+    for index in 0..<form.sumCount { sums[index] = 0 }
     for row in 0..<form.rows {
       let (normalized, _) = normalizedRow(form, x + row * form.columns)
       for column in 0..<form.columns {
-        dweight[column] += dy[row * form.columns + column] * normalized[column]
+        let arriving = dy[row * form.columns + column]
+        sums[column] += arriving * normalized[column]
+        if form.hasBias { sums[form.columns + column] += arriving }
       }
     }
   }
@@ -71,19 +73,20 @@ extension FloatKernels: NormalizationKernels {
   }
 
   package static func normalizeInputGradient(
-    _ form: NormalizationForm, _ x: Input, _ weight: Input, _ dy: Input, _ dx: Output
+    _ form: NormalizationForm, _ x: Input, _ weight: Input, _ dy: Input, _ carried: Input?, _ dx: Output
   ) {
-    lockstep_normalize_rows_input_gradient(form.kernel, x, weight, dy, dx)
+    lockstep_normalize_rows_input_gradient(form.kernel, x, weight, dy, carried, dx)
   }
 
-  package static func normalizeWeightGradient(
-    _ form: NormalizationForm, _ x: Input, _ dy: Input, _ dweight: Output
-  ) {
-    lockstep_normalize_rows_weight_gradient(form.kernel, x, dy, dweight)
+  package static func normalizeSums(_ form: NormalizationForm, _ x: Input, _ dy: Input, _ sums: Output) {
+    lockstep_normalize_rows_sums(form.kernel, x, dy, sums, form.hasBias ? sums + form.columns : nil)
   }
 }
 
 extension NormalizationForm {
+  /// The elements of the gradients of weight and bias together.
+  package var sumCount: Int { hasBias ? 2 * columns : columns }
+
   fileprivate var kernel: lockstep_normalization {
     lockstep_normalization(
       rows: rows, columns: columns, epsilon: Float(epsilon), is_centered: isCentered ? 1 : 0)
