@@ -10,13 +10,17 @@ extension Graph {
     let users = countUsers(from: outputs)
     for index in records.indices where users[index] > 0 {
       switch records[index].operation {
-      case .add: fuseBias(at: index, users)
+      case .add:
+        fuseBias(at: index, users)
+        fuseSumAfterNormalization(at: index, users)
       case .addToChannels: fuseBiasOfConvolution(at: index, users)
       case .activation(let activation):
         fuseActivation(activation, at: index, users)
         fuseReLUAfterNormalization(at: index, users)
       case .batchNormalizationSums, .batchNormalizationGradient, .frozenBatchNormalizationGradient:
         fuseReLUGradientOfNormalization(at: index)
+      case .activationGradient: moveReLUGradientBeforePoolGradient(at: index, users)
+      case .sumOfChannels: takeSumBeforePoolGradient(at: index)
       default: break
       }
     }
@@ -69,7 +73,7 @@ extension Graph {
   }
 
   /// How many live operands, and outputs, each node serves as. 0: not needed.
-  private func countUsers(from outputs: [Node]) -> [Int] {
+  func countUsers(from outputs: [Node]) -> [Int] {
     var users = [Int](repeating: 0, count: records.count)
     for output in outputs { users[output.index] += 1 }
     for index in records.indices.reversed() where users[index] > 0 {

@@ -110,6 +110,7 @@ package struct Plan: Sendable {
     let wanted = gradients + outputs.map(\.node)
     if gradients.isEmpty { graph.fuse(outputs: wanted) }
     let numbers = graph.layOut(outputs: wanted)
+    graph.fuseAroundConvolutions(outputs: wanted.map { numbers[$0.index] })
     let gradients = gradients.map { numbers[$0.index] }
     let order = graph.order(outputs: wanted.map { numbers[$0.index] })
 
