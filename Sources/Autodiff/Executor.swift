@@ -143,11 +143,11 @@ package enum Executor<Kernels: KernelSet> {
     case .reduceSum: Kernels.reduceSum(a, y, outer: first, axis: second, inner: third)
     case .broadcast: Kernels.broadcast(a, y, outer: first, axis: second, inner: third)
     case .oneHot: Kernels.oneHot(memory.bound(memory.labels, "labels"), y, first, second)
-    case .convolution(let form): Kernels.convolution(form, a, b, c, y, primitive: primitive)
+    case .convolution(let form): convolve(form, (a, b, c, d, e, f), y, primitive, scratch)
     case .convolutionInputGradient(let form):
-      Kernels.convolutionInputGradient(form, a, b, y, primitive: primitive)
+      convolveBack(form, (a, b, c, d), y, primitive, scratch)
     case .convolutionWeightGradient(let form):
-      Kernels.convolutionWeightGradient(form, a, b, y, primitive: primitive)
+      convolveForWeight(form, (a, b, c, d, e), y, primitive, scratch)
     case .addToChannels(let form): Kernels.addToChannels(form, a, b, y)
     case .sumOfChannels(let form): Kernels.sumOfChannels(form, a, y)
     case .reorder(let form): Kernels.reorder(form, a, y, primitive: primitive)
@@ -181,7 +181,8 @@ package enum Executor<Kernels: KernelSet> {
     case .globalAverageGradient(let form): Kernels.globalAverageGradient(form, a, y)
 
     case .channelStatistics(let form): Kernels.channelStatistics(form, a, y)
-    case .batchNormalization(let form): Kernels.normalize(form, a, b, c, d, y)
+    case .batchNormalization(let form):
+      Kernels.normalize(form, a, b, c, d, added: form.addsResidual ? UnsafePointer(e) : nil, y)
     case .batchNormalizationSums(let form): Kernels.normalizeSums(form, a, b, c, d, e, y)
     case .batchNormalizationGradient(let form): Kernels.normalizeGradient(form, b, c, d, e, a, f, y)
     case .frozenBatchNormalizationGradient(let form): Kernels.frozenNormalizeGradient(form, b, c, d, e, a, y)

@@ -14,12 +14,15 @@ extension Graph {
         fuseBias(at: index, users)
         fuseResidual(at: index, users)
         fuseSumIntoNormalizationGradient(at: index, users)
+        fuseSumAfterNormalization(at: index, users)
       case .addToChannels: fuseBiasOfConvolution(at: index, users)
       case .activation(let activation):
         fuseActivation(activation, at: index, users)
         fuseReLUAfterNormalization(at: index, users)
       case .batchNormalizationSums, .batchNormalizationGradient, .frozenBatchNormalizationGradient:
         fuseReLUGradientOfNormalization(at: index)
+      case .activationGradient: moveReLUGradientBeforePoolGradient(at: index, users)
+      case .sumOfChannels: takeSumBeforePoolGradient(at: index)
       default: break
       }
     }
@@ -98,7 +101,7 @@ extension Graph {
   }
 
   /// How many live operands, and outputs, each node serves as. 0: not needed.
-  private func countUsers(from outputs: [Node]) -> [Int] {
+  func countUsers(from outputs: [Node]) -> [Int] {
     var users = [Int](repeating: 0, count: records.count)
     for output in outputs { users[output.index] += 1 }
     for index in records.indices.reversed() where users[index] > 0 {

@@ -1,6 +1,21 @@
 import TensorCore
 
 extension Graph {
+  /// add(normalize(…), residual) → normalize(…) with the residual added, where nothing else reads what lies between.
+  mutating func fuseSumAfterNormalization(at index: Int, _ users: [Int]) {
+    guard case .add = records[index].operation else { return }
+    let operands = records[index].operands
+    for (source, residual) in [(operands[0], operands[1]), (operands[1], operands[0])] {
+      guard users[source.index] == 1, case .batchNormalization(var form) = records[source.index].operation,
+        !form.appliesReLU, !form.addsResidual
+      else { continue }
+      form.addsResidual = true
+      records[index].operation = .batchNormalization(form)
+      records[index].operands = records[source.index].operands + [residual]
+      return
+    }
+  }
+
   /// relu(normalize(…)) → normalize(…) with ReLU, where nothing else reads what lies between.
   mutating func fuseReLUAfterNormalization(at index: Int, _ users: [Int]) {
     guard case .activation(.relu) = records[index].operation,

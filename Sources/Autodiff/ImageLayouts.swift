@@ -33,7 +33,9 @@ extension Operation {
       return (.channelStatistics(form), [shared], 0)
     case .batchNormalization(var form):
       form.block = shared
-      return (.batchNormalization(form), [shared, 0, 0, 0], shared)
+      return (
+        .batchNormalization(form), form.addsResidual ? [shared, 0, 0, 0, shared] : [shared, 0, 0, 0], shared
+      )
     case .batchNormalizationSums(var form):
       form.block = shared
       return (.batchNormalizationSums(form), [shared, 0, 0, 0, shared], 0)

@@ -58,11 +58,11 @@ package enum Operation: Hashable, Sendable {
   /// x; 1 where it is not this value, elsewhere 0
   case differs(from: Double)
   // Images: [batch, channels, height, width].
-  /// x, weight, and a bias [channels] where the form adds one
+  /// x, weight; a bias [channels] where the form adds one; statistics, weight and bias where it normalizes x
   case convolution(ConvolutionForm)
-  /// dy, weight; also the transposed convolution
+  /// dy, weight; what is added, and the result of a ReLU, where the form says so; also the transposed convolution
   case convolutionInputGradient(ConvolutionForm)
-  /// x, dy
+  /// x, dy; statistics, weight and bias where the form normalizes x
   case convolutionWeightGradient(ConvolutionForm)
   /// x, bias [channels]
   case addToChannels(ImageTensorForm)
@@ -116,7 +116,7 @@ package enum Operation: Hashable, Sendable {
   // Batch normalization: [batch, channels, …], plain or in blocks of channels as the form says.
   /// x → [2, channels], the mean and the biased variance; the gradient of `batchNormalization` takes x's part in them
   case channelStatistics(BatchNormalizationForm)
-  /// x, statistics, weight, bias
+  /// x, statistics, weight, bias; what is added where the form says so
   case batchNormalization(BatchNormalizationForm)
   /// x, statistics, weight, bias, dy → [2, channels], the gradients of weight and bias
   case batchNormalizationSums(BatchNormalizationForm)
@@ -167,18 +167,20 @@ package enum Operation: Hashable, Sendable {
     }
   }
 
-  /// So many of the first operands may lose their place to the result, because the kernel reads each of
-  /// their elements before it writes that element of the result.
-  package var overwritableOperands: Int {
+  /// The operands that may lose their place to the result, because the kernel reads each of their elements before
+  /// it writes that element of the result.
+  package var overwritableOperands: [Int] {
     switch self {
+    case .convolutionInputGradient: [2, 3]
+    case .batchNormalization(let form) where form.addsResidual: [0, 4]
     case .activation, .scale, .dropout, .addToChannels, .crossEntropyGradient, .softCrossEntropyGradient,
       .batchNormalization:
-      1
+      [0]
     case .activationGradient, .add, .multiply, .softmax, .softmaxGradient, .valueLossGradient,
       .batchNormalizationGradient, .frozenBatchNormalizationGradient:
-      2
-    case .rowNormalizationInputGradient(let form): form.addsGradient ? 4 : 2
-    default: 0
+      [0, 1]
+    case .rowNormalizationInputGradient(let form): form.addsGradient ? [0, 1, 3] : [0, 1]
+    default: []
     }
   }
 
@@ -189,6 +191,9 @@ package enum Operation: Hashable, Sendable {
     case .recurrentGradient(let form): form.gradientScratchCount
     case .attention(let form): form.scratchCount
     case .attentionGradient(let form): form.gradientScratchCount
+    case .convolution(let form): form.scratchCount(.forward)
+    case .convolutionInputGradient(let form): form.scratchCount(.inputGradient)
+    case .convolutionWeightGradient(let form): form.scratchCount(.weightGradient)
     case .pool(let form), .maxPoolGradient(let form), .averagePoolGradient(let form): form.scratchCount
     default: 0
     }

@@ -22,7 +22,7 @@ extension Operation {
     case .convolution, .convolutionInputGradient, .convolutionWeightGradient: .convolutions
     case .recurrent, .recurrentGradient, .recurrentWeightGradient: .recurrentCells
     case .attention, .attentionGradient: .attention
-    case .rowNormalization, .rowNormalizationInputGradient, .rowNormalizationWeightGradient,
+    case .rowNormalization, .rowNormalizationInputGradient, .rowNormalizationSums,
       .channelStatistics, .batchNormalization, .batchNormalizationSums, .batchNormalizationGradient,
       .frozenBatchNormalizationGradient, .synchronize:
       .normalization
@@ -57,7 +57,7 @@ extension Operation {
       return "\(name) \(form.summary)"
     case .reorder(let form): return "\(name) \(form.from.shape) \(form.summary)"
     case .rowNormalization(let form), .rowNormalizationInputGradient(let form),
-      .rowNormalizationWeightGradient(let form):
+      .rowNormalizationSums(let form):
       return "\(name) \(form.isCentered ? "layer" : "rms") \(form.rows)×\(form.columns)"
     case .embedding(let form), .embeddingGradient(let form):
       return "\(name) \(form.rows) rows of \(form.vocabulary)×\(form.width)"
@@ -88,7 +88,7 @@ extension Operation {
 
 extension Operation.Epilogue {
   fileprivate var summary: String {
-    let parts = (addsBias ? ["bias"] : []) + (activation.map { ["\($0)"] } ?? [])
+    let parts = (addsBias ? ["bias"] : []) + (addsResidual ? ["residual"] : []) + (activation.map { ["\($0)"] } ?? [])
     return parts.isEmpty ? "" : " + " + parts.joined(separator: ", ")
   }
 }

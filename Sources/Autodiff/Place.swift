@@ -76,11 +76,12 @@ struct Placement {
       guard origin[node.index] == node.index, slots[node.index] == nil else { continue }
       let end = keepsAll ? order.count : max(lastRead[node.index] ?? position, position)
       if !keepsAll,
-        let operand = record.operands.prefix(record.operation.overwritableOperands).first(where: { operand in
-          let source = origin[operand.index]
-          return tensorOf[source] != nil && lastRead[source] == position
-            && graph.records[source].shape.count == record.shape.count
-        }), let tensor = tensorOf[origin[operand.index]]
+        let operand = record.operation.overwritableOperands.lazy.filter({ $0 < record.operands.count })
+          .map({ record.operands[$0] }).first(where: { operand in
+            let source = origin[operand.index]
+            return tensorOf[source] != nil && lastRead[source] == position
+              && graph.records[source].shape.count == record.shape.count
+          }), let tensor = tensorOf[origin[operand.index]]
       {
         redirect(node.index, to: origin[operand.index])
         tensors[tensor].life = tensors[tensor].life.lowerBound...end

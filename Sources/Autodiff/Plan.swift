@@ -113,6 +113,7 @@ package struct Plan: Sendable {
     let wanted = gradients + outputs.map(\.node)
     if gradients.isEmpty { graph.fuse(outputs: wanted) }
     var numbers = graph.layOut(outputs: wanted)
+    graph.fuseAroundConvolutions(outputs: wanted.map { numbers[$0.index] })
     if let backward, !keepsActivations {
       let moved = graph.recompute(
         inBackwardFrom: numbers[backward.index], outputs: wanted.map { numbers[$0.index] })

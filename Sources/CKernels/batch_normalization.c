@@ -145,32 +145,41 @@ INLINE void prepare(
 
 INLINE float normalized(const affine *a, float x, size_t l) { return (x - a->shift[l]) * a->factor[l] + a->offset[l]; }
 
-// Every lane is read before one is written: y may be x.
-INLINE void normalize_vector(const float *x, const affine *a, float *y, const int relu, const size_t lanes) {
+// Every lane is read before one is written: y may be x, or what is added.
+INLINE void normalize_vector(
+  const float *x, const float *added, const affine *a, float *y, const int adds, const int relu, const size_t lanes) {
   float value[LANES];
   for (size_t l = 0; l < lanes; l++) value[l] = normalized(a, x[l], l);
+  if (adds)
+    for (size_t l = 0; l < lanes; l++) value[l] += added[l];
   for (size_t l = 0; l < lanes; l++) y[l] = relu && value[l] <= 0.0f ? 0.0f : value[l];
 }
 
 INLINE void normalize_group(
-  const group *g, const float *x, const affine *a, float *y, const int relu, const size_t lanes) {
+  const group *g, const float *x, const float *added, const affine *a, float *y, const int adds, const int relu,
+  const size_t lanes) {
   for (size_t r = 0; r < g->runs; r++) {
     size_t start = g->offset + r * g->run_stride;
-    FOR_EACH_VECTOR(normalize_vector, x + start + position, a, y + start + position, relu);
+    const float *rest = adds ? added + start : x + start;
+    FOR_EACH_VECTOR(normalize_vector, x + start + position, rest + position, a, y + start + position, adds, relu);
   }
 }
 
 CLONES void lockstep_normalize(
   lockstep_batch_normalization form, const float *x, const float *statistics, const float *weight,
-  const float *bias, float *y) {
+  const float *bias, const float *added, float *y) {
   for (size_t index = 0; index < group_count(&form); index++) {
     group g = group_at(&form, index);
     affine a;
     prepare(&form, &g, statistics, weight, bias, &a);
-    if (form.relu) {
-      WITH_CONSTANT_LANES(normalize_group, &g, x, &a, y, 1)
+    if (added != NULL && form.relu) {
+      WITH_CONSTANT_LANES(normalize_group, &g, x, added, &a, y, 1, 1)
+    } else if (added != NULL) {
+      WITH_CONSTANT_LANES(normalize_group, &g, x, added, &a, y, 1, 0)
+    } else if (form.relu) {
+      WITH_CONSTANT_LANES(normalize_group, &g, x, NULL, &a, y, 0, 1)
     } else {
-      WITH_CONSTANT_LANES(normalize_group, &g, x, &a, y, 0)
+      WITH_CONSTANT_LANES(normalize_group, &g, x, NULL, &a, y, 0, 0)
     }
   }
 }

@@ -102,7 +102,7 @@ static bool is_slow(const char *kernel) { return strncmp(kernel, "ref", 3) == 0 
 static dnnl_status_t describe(
   dnnl_primitive_desc_t *result, lockstep_convolution_kind kind, const lockstep_convolution *f, const layouts *l) {
   convolution_description c = {
-    .algorithm = f->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct,
+    .algorithm = dnnl_convolution_direct,
     .x = view(&l->x), .weight = view(&l->any_weight), .y = view(&l->y),
     .bias = f->adds_bias && kind == lockstep_convolution_forward ? view(&l->bias) : NULL,
     .stride = {f->stride_height, f->stride_width},
@@ -111,10 +111,6 @@ static dnnl_status_t describe(
     .padding = {f->padding_height, f->padding_width},
   };
   dnnl_status_t status = describe_with(result, kind, &c, f->applies_relu);
-  if (status != dnnl_success && f->winograd) {
-    c.algorithm = dnnl_convolution_direct;
-    status = describe_with(result, kind, &c, f->applies_relu);
-  }
   if (status == dnnl_success && !is_slow(kernel_name(*result))) return status;
   c.x = view(&l->any_x);
   c.y = view(&l->any_y);

@@ -35,10 +35,28 @@ import Testing
 
     // From here on with the fast statistics for both: their error has been looked at.
     let (s, w, b) = (statistics.doubles, weight.doubles, bias.doubles)
-    let y: [Float] = result(form.count) { Fast.normalize(form, x, statistics, weight, bias, $0) }
-    let exact: [Double] = result(form.count) { Exact.normalize(form, x.doubles, s, w, b, $0) }
+    let y: [Float] = result(form.count) { Fast.normalize(form, x, statistics, weight, bias, added: nil, $0) }
+    let exact: [Double] = result(form.count) { Exact.normalize(form, x.doubles, s, w, b, added: nil, $0) }
     #expect(relativeError(y, exact, floor: 1) < 20 * rounding)
-    #expect(changed(x) { Fast.normalize(form, $0, statistics, weight, bias, $0) } == y)
+    #expect(changed(x) { Fast.normalize(form, $0, statistics, weight, bias, added: nil, $0) } == y)
+
+    var residual = form
+    residual.addsResidual = true
+    let sum: [Float] = result(form.count) { y in
+      dy.withUnsafeBufferPointer {
+        Fast.normalize(residual, x, statistics, weight, bias, added: $0.baseAddress, y)
+      }
+    }
+    let exactSum: [Double] = result(form.count) { y in
+      dy.doubles.withUnsafeBufferPointer {
+        Exact.normalize(residual, x.doubles, s, w, b, added: $0.baseAddress, y)
+      }
+    }
+    #expect(relativeError(sum, exactSum, floor: 1) < 20 * rounding)
+    #expect(
+      changed(dy) { y in
+        Fast.normalize(residual, x, statistics, weight, bias, added: UnsafePointer(y), y)
+      } == sum)
 
     let sums: [Float] = result(pair) { Fast.normalizeSums(form, x, statistics, weight, bias, dy, $0) }
     let exactSums: [Double] = result(pair) {
@@ -93,7 +111,7 @@ import Testing
     var x = [Float](repeating: -1, count: form.count)
     x[20] = .nan
     let (zeros, ones) = ([Float](repeating: 0, count: 16), [Float](repeating: 1, count: 32))
-    let y: [Float] = result(form.count) { Fast.normalize(form, x, ones, ones, zeros, $0) }
+    let y: [Float] = result(form.count) { Fast.normalize(form, x, ones, ones, zeros, added: nil, $0) }
     for (index, value) in y.enumerated() { #expect(index == 20 ? value.isNaN : value == 0) }
   }
 }

@@ -33,6 +33,17 @@ let convolutionForms: [ConvolutionForm] = [
   .init(batch: 2, inputChannels: 16, outputChannels: 32, groups: 4, input: 5, kernel: 3, dilation: 2),
   // Large enough for Winograd's algorithm in all directions.
   .init(batch: 1, inputChannels: 32, outputChannels: 32, input: 4, kernel: 3, padding: 1),
+  // More tiles than a group holds, of several images and of one row, the last of them few and cut off; an odd number
+  // of blocks of channels, padding of either kind.
+  .init(
+    batch: 3, inputChannels: 16, outputChannels: 16, input: .init(height: 8, width: 11), kernel: 3, padding: 1
+  ),
+  .init(
+    batch: 1, inputChannels: 16, outputChannels: 16, input: .init(height: 4, width: 66), kernel: 3, padding: 1
+  ),
+  .init(
+    batch: 1, inputChannels: 32, outputChannels: 48, input: .init(height: 4, width: 6), kernel: 3,
+    padding: .init(height: 2, width: 0)),
   // The last rows and columns reach nothing.
   .init(batch: 1, inputChannels: 16, outputChannels: 16, input: 8, kernel: 2, stride: 3),
 ]
@@ -41,8 +52,8 @@ let convolutionForms: [ConvolutionForm] = [
   typealias Fast = FloatKernels
   typealias Exact = ReferenceKernels<Double>
   typealias Run<Scalar> = (
-    ConvolutionForm, UnsafePointer<Scalar>, UnsafePointer<Scalar>, UnsafePointer<Scalar>,
-    UnsafeMutablePointer<Scalar>, PrimitiveSlot
+    ConvolutionForm, UnsafePointer<Scalar>, UnsafePointer<Scalar>, ConvolutionExtras<Scalar>,
+    UnsafeMutablePointer<Scalar>, PrimitiveSlot, UnsafeMutablePointer<Scalar>
   ) -> Void
 
   /// The form with its images plain and in blocks, wherever the channels allow it.
@@ -70,7 +81,9 @@ let convolutionForms: [ConvolutionForm] = [
     func reference(_ transform: (Double) -> Double) -> [Double] {
       result(count) { y in
         let (a, b, bias) = (a.doubles.map(transform), b.doubles.map(transform), bias.doubles.map(transform))
-        exact(form, a, b, bias, y, primitives.slots)
+        bias.withUnsafeBufferPointer {
+          exact(form, a, b, .init(bias: $0.baseAddress), y, primitives.slots, y)
+        }
       }
     }
     let (expected, magnitudes) = (reference { $0 }, reference(abs))
@@ -78,7 +91,14 @@ let convolutionForms: [ConvolutionForm] = [
     // Twice: the second time the primitive is there already, and the memory lies elsewhere.
     for time in 0..<2 {
       let (a, b, bias) = (a.map { $0 }, b.map { $0 }, bias.map { $0 })
-      let values: [Float] = result(count) { fast(form, a, b, bias, $0, primitives.slots) }
+      var values: [Float] = []
+      _ = result(form.scratchCount(direction)) { (scratch: UnsafeMutablePointer<Float>) in
+        values = result(count) { y in
+          bias.withUnsafeBufferPointer {
+            fast(form, a, b, .init(bias: $0.baseAddress), y, primitives.slots, scratch)
+          }
+        }
+      }
       let isWithin = values.indices.allSatisfy {
         abs(Double(values[$0]) - expected[$0]) <= roundings * rounding * magnitudes[$0]
       }
@@ -99,17 +119,17 @@ let convolutionForms: [ConvolutionForm] = [
       for form in [form, biased, rectified] {
         compare(
           .forward, form, count: form.y.count, depth: inputs * form.kernel.area + 1, x, weight, bias: bias,
-          fast: { Fast.convolution($0, $1, $2, $3, $4, primitive: $5) },
-          exact: { Exact.convolution($0, $1, $2, $3, $4, primitive: $5) })
+          fast: { Fast.convolution($0, $1, $2, $3, $4, primitive: $5, scratch: $6) },
+          exact: { Exact.convolution($0, $1, $2, $3, $4, primitive: $5, scratch: $6) })
       }
       compare(
         .inputGradient, form, count: form.x.count, depth: outputs * form.kernel.area, dy, weight,
-        fast: { Fast.convolutionInputGradient($0, $1, $2, $4, primitive: $5) },
-        exact: { Exact.convolutionInputGradient($0, $1, $2, $4, primitive: $5) })
+        fast: { Fast.convolutionInputGradient($0, $1, $2, $3, $4, primitive: $5, scratch: $6) },
+        exact: { Exact.convolutionInputGradient($0, $1, $2, $3, $4, primitive: $5, scratch: $6) })
       compare(
         .weightGradient, form, count: form.weightShape.count, depth: form.batch * form.output.area, x, dy,
-        fast: { Fast.convolutionWeightGradient($0, $1, $2, $4, primitive: $5) },
-        exact: { Exact.convolutionWeightGradient($0, $1, $2, $4, primitive: $5) })
+        fast: { Fast.convolutionWeightGradient($0, $1, $2, $3, $4, primitive: $5, scratch: $6) },
+        exact: { Exact.convolutionWeightGradient($0, $1, $2, $3, $4, primitive: $5, scratch: $6) })
     }
   }
 
@@ -121,16 +141,21 @@ let convolutionForms: [ConvolutionForm] = [
     form.addsBias = true
     let none = PrimitiveTable(count: 1)
     let x: [Double] = [1, 2, 3, 4, 5, 6, 7, 8, 9]
-    let y: [Double] = result(4) {
-      Exact.convolution(form, x, [1, 10, 100, 1000], [0.5], $0, primitive: none.slots)
+    let y: [Double] = result(4) { y in
+      [0.5].withUnsafeBufferPointer {
+        Exact.convolution(
+          form, x, [1, 10, 100, 1000], .init(bias: $0.baseAddress), y, primitive: none.slots, scratch: y)
+      }
     }
     #expect(y == [1000.5, 3200.5, 7040.5, 9865.5])
     let dx: [Double] = result(9) {
-      Exact.convolutionInputGradient(form, [1, 2, 3, 4], [1, 10, 100, 1000], $0, primitive: none.slots)
+      Exact.convolutionInputGradient(
+        form, [1, 2, 3, 4], [1, 10, 100, 1000], .none, $0, primitive: none.slots, scratch: $0)
     }
     #expect(dx == [1000, 200, 2000, 30, 4, 40, 3000, 400, 4000])
     let dweight: [Double] = result(4) {
-      Exact.convolutionWeightGradient(form, x, [1, 2, 3, 4], $0, primitive: none.slots)
+      Exact.convolutionWeightGradient(
+        form, x, [1, 2, 3, 4], .none, $0, primitive: none.slots, scratch: $0)
     }
     #expect(dweight == [20, 36, 36, 64])
   }

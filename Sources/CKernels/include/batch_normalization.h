@@ -10,10 +10,10 @@ typedef struct {
   int relu;
 } lockstep_batch_normalization;
 void lockstep_channel_statistics(lockstep_batch_normalization form, const float *x, float *statistics);
-// y = (x − mean) / √(variance + ε) · weight + bias; y may be x.
+// y = (x − mean) / √(variance + ε) · weight + bias, plus `added` unless it is null, before any ReLU; y may be x or added.
 void lockstep_normalize(
   lockstep_batch_normalization form, const float *x, const float *statistics, const float *weight,
-  const float *bias, float *y);
+  const float *bias, const float *added, float *y);
 void lockstep_normalize_sums(
   lockstep_batch_normalization form, const float *x, const float *statistics, const float *weight,
   const float *bias, const float *dy, float *sums);

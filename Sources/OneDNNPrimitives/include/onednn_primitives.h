@@ -28,8 +28,6 @@ typedef struct {
   // Images are [batch, channels / block, height, width, block], or [batch, channels, height, width] where this is 0.
   int64_t input_block, output_block;
   int adds_bias, applies_relu;
-  // Winograd's algorithm instead of the direct sum, where the library has it for this form.
-  int winograd;
 } lockstep_convolution;
 
 // Null where oneDNN has no kernel for the form; status then holds oneDNN's.

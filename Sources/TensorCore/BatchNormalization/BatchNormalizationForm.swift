@@ -18,6 +18,8 @@ package struct BatchNormalizationForm: Hashable, Sendable {
   /// [batch, channels / block, spatial, block].
   package var block = 0
   package var epsilon: Double
+  /// y = … + another tensor of x's shape; before any ReLU.
+  package var addsResidual = false
   /// y = max(0, …); gradients then arrive behind that.
   package var appliesReLU = false
 

@@ -5,10 +5,10 @@ import CKernels
 package protocol BatchNormalizationKernels: KernelBase {
   /// statistics[2, channels] = the mean and the biased variance of each channel.
   static func channelStatistics(_ form: BatchNormalizationForm, _ x: Input, _ statistics: Output)
-  /// y = (x − mean) / √(variance + ε) · weight + bias
+  /// y = (x − mean) / √(variance + ε) · weight + bias, plus `added` and through ReLU where the form says so.
   static func normalize(
     _ form: BatchNormalizationForm, _ x: Input, _ statistics: Input, _ weight: Input, _ bias: Input,
-    _ y: Output)
+    added: Input?, _ y: Output)
   /// sums[2, channels] = Σ dy · x̂, which is the weight's gradient, and Σ dy, the bias's; x̂ is x normalized.
   static func normalizeSums(
     _ form: BatchNormalizationForm, _ x: Input, _ statistics: Input, _ weight: Input, _ bias: Input,
@@ -42,11 +42,12 @@ extension ReferenceKernels: BatchNormalizationKernels {
 
   package static func normalize(
     _ form: BatchNormalizationForm, _ x: Input, _ statistics: Input, _ weight: Input, _ bias: Input,
-    _ y: Output
+    added: Input?, _ y: Output
   ) {
     for c in 0..<form.channels {
       forEachValue(form, c) {
-        let value = normalized(form, x[$0], statistics, c) * weight[c] + bias[c]
+        var value = normalized(form, x[$0], statistics, c) * weight[c] + bias[c]
+        if form.addsResidual, let added { value += added[$0] }
         y[$0] = form.appliesReLU && value <= 0 ? 0 : value
       }
     }
@@ -124,9 +125,9 @@ extension FloatKernels: BatchNormalizationKernels {
 
   package static func normalize(
     _ form: BatchNormalizationForm, _ x: Input, _ statistics: Input, _ weight: Input, _ bias: Input,
-    _ y: Output
+    added: Input?, _ y: Output
   ) {
-    lockstep_normalize(form.kernel, x, statistics, weight, bias, y)
+    lockstep_normalize(form.kernel, x, statistics, weight, bias, form.addsResidual ? added : nil, y)
   }
 
   package static func normalizeSums(

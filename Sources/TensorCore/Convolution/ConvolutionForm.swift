@@ -26,6 +26,24 @@ package struct ConvolutionForm: Hashable, Sendable {
   package var addsBias = false
   /// y = max(0, …)
   package var appliesReLU = false
+  /// Where it is not nil, what is convolved is not x but x normalized. Forward and for the gradient of the weights;
+  /// that of the input is then the normalized one's.
+  package var normalization: Normalization?
+  /// For the gradient of the input: dx + another tensor of its shape.
+  package var addsToGradient = false
+  /// For the gradient of the input, after that: 0 wherever the result of a ReLU is not above 0.
+  package var stopsAtReLU = false
+
+  /// Batch normalization of the input while it is read, as `BatchNormalizationForm` describes it.
+  package struct Normalization: Hashable, Sendable {
+    package var epsilon: Double
+    package var appliesReLU: Bool
+
+    package init(epsilon: Double, appliesReLU: Bool) {
+      self.epsilon = epsilon
+      self.appliesReLU = appliesReLU
+    }
+  }
 
   package init(
     batch: Int, inputChannels: Int, outputChannels: Int, groups: Int = 1, input: Size2D, kernel: Size2D,

@@ -2,30 +2,14 @@ import CKernels
 import OneDNNPrimitives
 
 extension FloatKernels {
-  package static func convolution(
-    _ form: ConvolutionForm, _ x: Input, _ weight: Input, _ bias: Input?, _ y: Output,
-    primitive: PrimitiveSlot
-  ) {
-    run(.forward, form, x, weight, form.addsBias ? bias : nil, y, primitive)
-  }
-
-  package static func convolutionInputGradient(
-    _ form: ConvolutionForm, _ dy: Input, _ weight: Input, _ dx: Output, primitive: PrimitiveSlot
-  ) {
-    run(.inputGradient, form, dy, weight, nil, dx, primitive)
-  }
-
-  package static func convolutionWeightGradient(
-    _ form: ConvolutionForm, _ x: Input, _ dy: Input, _ dweight: Output, primitive: PrimitiveSlot
-  ) {
-    run(.weightGradient, form, x, dy, nil, dweight, primitive)
-  }
-
   @inline(__always)
-  private static func run(
+  static func runOneDNN(
     _ direction: ConvolutionDirection, _ form: ConvolutionForm, _ first: Input, _ second: Input,
     _ bias: Input?, _ result: Output, _ slot: PrimitiveSlot
   ) {
+    precondition(
+      form.normalization == nil && !form.addsToGradient && !form.stopsAtReLU,
+      "oneDNN's kernels do not fuse \(form)")
     let primitive = slot.pointee ?? make(direction, form, slot)
     let status = lockstep_convolution_run(primitive, first, second, bias, result)
     precondition(status == 0, "oneDNN could not run the convolution \(form): status \(status)")
@@ -35,7 +19,7 @@ extension FloatKernels {
     _ direction: ConvolutionDirection, _ form: ConvolutionForm, _ slot: PrimitiveSlot
   ) -> UnsafeMutablePointer<lockstep_primitive> {
     var status: Int32 = 0
-    var described = form.described(direction)
+    var described = form.described
     guard let primitive = lockstep_convolution_create(direction.kind, &described, &status) else {
       preconditionFailure("oneDNN has no kernel for the convolution \(form): status \(status)")
     }
@@ -46,7 +30,7 @@ extension FloatKernels {
 
 extension ConvolutionForm {
   /// The same for the C interface.
-  fileprivate func described(_ direction: ConvolutionDirection) -> lockstep_convolution {
+  fileprivate var described: lockstep_convolution {
     let output = output
     return lockstep_convolution(
       batch: Int64(batch), groups: Int64(groups),
@@ -59,7 +43,6 @@ extension ConvolutionForm {
       padding_height: Int64(padding.height), padding_width: Int64(padding.width),
       dilation_height: Int64(dilation.height), dilation_width: Int64(dilation.width),
       input_block: Int64(inputBlock), output_block: Int64(outputBlock),
-      adds_bias: addsBias ? 1 : 0, applies_relu: appliesReLU ? 1 : 0,
-      winograd: usesWinograd(direction) ? 1 : 0)
+      adds_bias: addsBias ? 1 : 0, applies_relu: appliesReLU ? 1 : 0)
   }
 }
