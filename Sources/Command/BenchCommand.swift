@@ -20,7 +20,8 @@ struct BenchCommand: ParsableCommand {
       loader     samples that the loader prepares in a second
 
       GFLOP/s count the multiplications and additions of matrix products, convolutions, recurrent cells and \
-      attention, forward and backward, over all ranks. Memory is that of the rank that needs most.
+      attention, forward and backward, over all ranks. GB/s count operands and results once: more than the memory \
+      gives is what the caches gave. Memory is that of the rank that has most resident; what ranks share counts at each.
       """)
 
   @Argument(help: "Benchmark models, averaging, loader; left out: all of them.")
