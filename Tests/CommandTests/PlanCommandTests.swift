@@ -12,7 +12,8 @@ import Training
 
   @Test func memoryIsNearWhatABenchmarkNeeds() throws {
     let place = try Workplace()
-    for ranks in [nil, 2] {
+    // Under mpirun: a process keeps the peak of the one that it was started from, and this one's is high.
+    for ranks in [1, 2] {
       let plan = try object(place.lockstep(["plan", "workload:mlp", "--json"], ranks: ranks))
       let bench = try place.lockstep(["bench", "mlp", "--seconds", "0.3", "--json"], ranks: ranks)
       let measured = try object(bench)
@@ -23,7 +24,7 @@ import Training
       let step = try #require(plan["stepMilliseconds"] as? Double)
       let times = try #require(measured["stepMilliseconds"] as? [String: Double])
       #expect((0.1...10).contains(step / (times["median"] ?? 0)), "\(step) ms planned, \(times) taken")
-      #expect(plan["ranks"] as? Int == ranks ?? 1)
+      #expect(plan["ranks"] as? Int == ranks)
     }
   }
 
