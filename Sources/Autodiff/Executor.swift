@@ -115,11 +115,8 @@ package enum Executor<Kernels: KernelSet> {
       Kernels.matrixProduct(
         MatrixForm(
           rows: first, columns: second, depth: third, transposeA: transposeA, transposeB: transposeB),
-        a, b, y)
-      if epilogue != .none {
-        Kernels.biasActivate(
-          epilogue.activation, epilogue.addsBias ? UnsafePointer(c) : nil, y, first, second)
-      }
+        a, b, bias: epilogue.addsBias ? UnsafePointer(c) : nil, activation: epilogue.activation, y,
+        scratch: scratch)
     case .activation(let activation): Kernels.activate(activation, a, y, count)
     case .activationGradient(let activation): Kernels.activationGradient(activation, a, b, y, count)
     case .add: Kernels.add(a, b, y, count)
