@@ -16,7 +16,7 @@ extension FloatKernels {
     scratch: Output
   ) {
     let (rows, columns, depth) = (form.rows, form.columns, form.depth)
-    let kernel = hasFastProducts ? form.kernel : .oneDNN
+    let kernel = hasFastProducts && form.isLarge ? form.kernel : .oneDNN
     if kernel == .byRows {
       return lockstep_product(
         rows, columns, depth, a, b, bias, activation?.kernel ?? lockstep_activation_none, y, scratch)

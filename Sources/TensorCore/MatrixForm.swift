@@ -48,6 +48,9 @@ package struct MatrixForm: Hashable, Sendable {
     }
   }
 
+  /// Whether there is enough to compute that whose loops do it matters; the rest is oneDNN's.
+  var isLarge: Bool { rows * columns * depth >= 8192 }
+
   /// Elements of scratch memory that the product needs while it runs.
   package var scratchCount: Int {
     switch kernel {

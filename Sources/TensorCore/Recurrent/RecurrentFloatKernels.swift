@@ -38,7 +38,8 @@ extension FloatKernels: RecurrentKernels {
     scratch.update(repeating: 0, count: form.packedWeightOffset)
     let weight = StepWeight(
       weight, transposed: false, rows: sums, columns: n, scratch: scratch + form.packedWeightOffset)
-    for position in (0..<form.steps).reversed() {
+    for done in 0..<form.steps {
+      let position = form.steps - 1 - done
       let step = form.step(at: position)
       let previous = position == 0 ? nil : form.step(at: position - 1)
       let (d, dh) = (dx + step * form.stepSumCount, dh + step * form.stepCount)
@@ -97,7 +98,7 @@ private struct StepWeight {
   ) {
     depth = transposed ? columns : rows
     self.columns = transposed ? rows : columns
-    isPacked = FloatKernels.hasFastProducts
+    isPacked = FloatKernels.hasFastProducts && rows * columns >= 1024
     if isPacked {
       lockstep_pack(depth, self.columns, transposed ? 1 : 0, weight, scratch)
     } else if transposed {
