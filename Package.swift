@@ -62,7 +62,7 @@ let package = Package(
     .target(name: "ImageWriter", dependencies: ["CPNG", "CJPEG"], path: "Tests/ImageWriter"),
 
     .testTarget(
-      name: "TensorCoreTests", dependencies: ["TensorCore", "OneDNNPrimitives", "FixtureSupport"]),
+      name: "TensorCoreTests", dependencies: ["TensorCore", "CKernels", "OneDNNPrimitives", "FixtureSupport"]),
     .testTarget(
       name: "AutodiffTests",
       dependencies: ["Autodiff", "Layers", "Optimizers", "AllocationCounter", "FixtureSupport"]),

@@ -112,16 +112,15 @@ package enum Executor<Kernels: KernelSet> {
       preconditionFailure("leaves are not computed")
     case .constant(let value): Kernels.fill(Scalar(value), y, count)
     case .matrixProduct(let transposeA, let transposeB, let epilogue):
+      // A residual has a pass of its own, which the bias can share.
+      let addsBias = epilogue.addsBias && !epilogue.addsResidual
       Kernels.matrixProduct(
         MatrixForm(
           rows: first, columns: second, depth: third, transposeA: transposeA, transposeB: transposeB),
-        a, b, y)
+        a, b, bias: addsBias ? UnsafePointer(c) : nil, activation: epilogue.activation, y, scratch: scratch)
       if epilogue.addsResidual {
         Kernels.addBiasAndResidual(
           epilogue.addsBias ? UnsafePointer(c) : nil, epilogue.addsBias ? d : c, y, first, second)
-      } else if epilogue != .none {
-        Kernels.biasActivate(
-          epilogue.activation, epilogue.addsBias ? UnsafePointer(c) : nil, y, first, second)
       }
     case .activation(let activation): Kernels.activate(activation, a, y, count)
     case .activationGradient(let activation): Kernels.activationGradient(activation, a, b, y, count)

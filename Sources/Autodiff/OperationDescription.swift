@@ -88,7 +88,8 @@ extension Operation {
 
 extension Operation.Epilogue {
   fileprivate var summary: String {
-    let parts = (addsBias ? ["bias"] : []) + (addsResidual ? ["residual"] : []) + (activation.map { ["\($0)"] } ?? [])
+    let parts =
+      (addsBias ? ["bias"] : []) + (addsResidual ? ["residual"] : []) + (activation.map { ["\($0)"] } ?? [])
     return parts.isEmpty ? "" : " + " + parts.joined(separator: ", ")
   }
 }

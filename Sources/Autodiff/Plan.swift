@@ -19,6 +19,16 @@ package struct Instruction: Sendable {
   package let floatingPointOperations: Int
   /// Bytes of its operands and its result, as `Operation` counts them.
   package let bytes: Int
+
+  /// The form of a matrix product.
+  package var matrixForm: MatrixForm? {
+    guard case .matrixProduct(let transposeA, let transposeB, _) = operation else { return nil }
+    return MatrixForm(
+      rows: extents.0, columns: extents.1, depth: extents.2, transposeA: transposeA, transposeB: transposeB)
+  }
+
+  /// Elements of scratch memory that it needs while it runs.
+  var scratchCount: Int { matrixForm?.scratchCount ?? operation.scratchCount }
 }
 
 /// What a graph becomes for one batch shape: a flat list of instructions over fixed memory.
@@ -63,9 +73,11 @@ package struct Plan: Sendable {
   package static func forward(
     _ graph: Graph, batch: Int, outputs: [Output], layout: VectorLayout, keepsActivations: Bool = false
   ) -> Plan {
-    Plan(
-      graph, batch: batch, outputs: outputs, gradients: [], layout: layout, keepsActivations: keepsActivations
-    )
+    var graph = graph
+    let numbers = graph.multiplyTables()
+    return Plan(
+      graph, numbers: numbers, batch: batch, outputs: outputs.map { $0.renumbered(numbers) }, gradients: [],
+      layout: layout, keepsActivations: keepsActivations)
   }
 
   /// Forward, loss, backward: gradients go to the gradient vector, the riders behind them.
@@ -77,8 +89,11 @@ package struct Plan: Sendable {
     keepsActivations: Bool = false
   ) throws(GraphError) -> Plan {
     var graph = graph
+    let numbers = graph.multiplyTables()
+    let loss = numbers[loss.index]
     let outputs =
-      outputs + [.rider(.loss, loss)] + graph.statistics.map { .statistic($0.buffer, $0.node) }
+      outputs.map { $0.renumbered(numbers) } + [.rider(.loss, loss)]
+      + graph.statistics.map { .statistic($0.buffer, $0.node) }
     let backward = Node(graph.records.count)
     let gradients = try graph.differentiate(loss)
     graph.fuse(outputs: gradients + outputs.map(\.node))
@@ -86,7 +101,8 @@ package struct Plan: Sendable {
     let found = completionOrder(graph, order: order, gradients: gradients)
     precondition(layout == nil || layout == found, "the order of the gradients does not depend on the batch")
     return Plan(
-      graph, batch: batch, outputs: outputs, gradients: gradients, backward: backward, layout: found,
+      graph, numbers: numbers, batch: batch, outputs: outputs, gradients: gradients, backward: backward,
+      layout: found,
       keepsActivations: keepsActivations)
   }
 
@@ -105,9 +121,10 @@ package struct Plan: Sendable {
       })
   }
 
+  /// - Parameter given: by the number of a node in the graph that a plan was asked for, that in `source`.
   private init(
-    _ source: Graph, batch: Int, outputs: [Output], gradients: [Node], backward: Node? = nil,
-    layout: VectorLayout, keepsActivations: Bool
+    _ source: Graph, numbers given: [Node], batch: Int, outputs: [Output], gradients: [Node],
+    backward: Node? = nil, layout: VectorLayout, keepsActivations: Bool
   ) {
     var graph = source
     let wanted = gradients + outputs.map(\.node)
@@ -153,11 +170,11 @@ package struct Plan: Sendable {
     self.batch = batch
     scratchOffset = placement.activationCount
     activationCount =
-      scratchOffset + (instructions.map(\.operation.scratchCount).max() ?? 0).alignedToVector
+      scratchOffset + (instructions.map(\.scratchCount).max() ?? 0).alignedToVector
     primitives = PrimitiveTable(count: instructions.count)
     floatingPointOperations = order.reduce(0) { $0 + graph.floatingPointOperations(of: $1) }
     resultCount = outputs.reduce(0) { $0 + $1.resultCount(source) }
-    slots = numbers.map { placement.slots[$0.index] }
+    slots = given.map { placement.slots[numbers[$0.index].index] }
     synchronizations = instructions.enumerated().compactMap { index, instruction in
       guard case .synchronize(let form) = instruction.operation else { return nil }
       return Synchronization(form: form, instruction: index)
@@ -169,6 +186,14 @@ extension Plan.Output {
   var node: Node {
     switch self {
     case .rider(_, let node), .statistic(_, let node), .result(let node, _): node
+    }
+  }
+
+  fileprivate func renumbered(_ numbers: [Node]) -> Plan.Output {
+    switch self {
+    case .rider(let rider, let node): .rider(rider, numbers[node.index])
+    case .statistic(let buffer, let node): .statistic(buffer, numbers[node.index])
+    case .result(let node, let offset): .result(numbers[node.index], offset: offset)
     }
   }
 

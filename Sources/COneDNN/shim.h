@@ -12,3 +12,14 @@ static inline int lockstep_set_openmp_threads(int threads) {
   set(threads);
   return 1;
 }
+
+// How many threads the OpenMP runtime would give to the calling thread; 1 where there is none.
+static inline int lockstep_openmp_threads(void) {
+  static int (*threads)(void) = NULL;
+  static int is_known = 0;
+  if (!is_known) {
+    threads = (int (*)(void))dlsym(RTLD_DEFAULT, "omp_get_max_threads");
+    is_known = 1;
+  }
+  return threads == NULL ? 1 : threads();
+}

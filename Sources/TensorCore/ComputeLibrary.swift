@@ -15,4 +15,7 @@ public enum ComputeLibrary {
     precondition(threads > 0)
     _ = lockstep_set_openmp_threads(Int32(threads))
   }
+
+  /// The number of threads for the matrix products of the calling thread.
+  static var threads: Int { Int(lockstep_openmp_threads()) }
 }

@@ -1,3 +1,4 @@
+import CKernels
 import COneDNN
 
 /// A matrix in memory: where it begins, how many elements lie between the starts of its rows, and whether it is
@@ -8,9 +9,33 @@ struct MatrixOperand {
   var isTransposed = false
 }
 
-/// Matrix products by oneDNN.
+/// Matrix products by oneDNN or by our own loops, as `MatrixForm.kernel` says.
 extension FloatKernels {
-  package static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output) {
+  package static func matrixProduct(
+    _ form: MatrixForm, _ a: Input, _ b: Input, bias: Input?, activation: Activation?, _ y: Output,
+    scratch: Output
+  ) {
+    let (rows, columns, depth) = (form.rows, form.columns, form.depth)
+    let kernel = hasFastProducts && form.isLarge ? form.kernel : .oneDNN
+    if kernel == .byRows {
+      return lockstep_product(
+        rows, columns, depth, a, b, bias, activation?.kernel ?? lockstep_activation_none, y, scratch)
+    }
+    if kernel == .shallow {
+      lockstep_shallow_product(rows, columns, depth, a, b, y, scratch)
+    } else {
+      multiply(form, a, b, y)
+    }
+    if bias != nil || activation != nil { biasActivate(activation, bias, y, rows, columns) }
+  }
+
+  /// Whether our own loops are the faster ones here: they are written for AVX-512, and for one thread.
+  package static var hasFastProducts: Bool {
+    lockstep_has_wide_products() != 0 && ComputeLibrary.threads == 1
+  }
+
+  /// y = op(a) · op(b) by oneDNN.
+  private static func multiply(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output) {
     let left = MatrixOperand(
       base: a, stride: form.transposeA ? form.rows : form.depth, isTransposed: form.transposeA)
     let right = MatrixOperand(
@@ -25,8 +50,8 @@ extension FloatKernels {
   /// Products with a transposed left side that sum over more than this are made in parts.
   private static var deepest: Int { 1024 }
 
-  /// y = aᵀ · b, where the rows of a and b are summed over 512 at a time: oneDNN's product slows down where more is
-  /// summed over (measured: 138 GFLOP/s with 512 rows, 117 with 2,016).
+  /// y = aᵀ · b, where the rows of a and b are summed over 512 at a time: oneDNN's product slows down where more
+  /// is summed over (measured: 138 GFLOP/s with 512 rows, 117 with 2,016).
   static func multiplyInParts(
     _ a: MatrixOperand, _ b: MatrixOperand, rows: Int, columns: Int, depth: Int, _ y: Output
   ) {

@@ -19,8 +19,13 @@ package protocol KernelSet: BasicKernels, LossKernels, DropoutKernels, Normaliza
 
 /// Products, element-wise arithmetic, and what moves or sums whole axes.
 package protocol BasicKernels: KernelBase {
-  /// y[rows, columns] = op(a)[rows, depth] · op(b)[depth, columns]
-  static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output)
+  /// y[rows, columns] = activation(op(a)[rows, depth] · op(b)[depth, columns] + bias[columns]), exactly as the product
+  /// with `biasActivate` behind it; either of both may be missing.
+  ///
+  /// - Parameter scratch: `form.scratchCount` elements.
+  static func matrixProduct(
+    _ form: MatrixForm, _ a: Input, _ b: Input, bias: Input?, activation: Activation?, _ y: Output,
+    scratch: Output)
   /// y[r, c] = activation(y[r, c] + bias[c]), in place; either part may be missing.
   static func biasActivate(_ activation: Activation?, _ bias: Input?, _ y: Output, _ r: Int, _ c: Int)
   /// y[r, c] += bias[c] + residual[r, c], in place; the bias may be missing.

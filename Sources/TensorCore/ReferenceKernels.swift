@@ -6,7 +6,10 @@ package enum ReferenceKernels<Scalar: BinaryFloatingPoint & BitwiseCopyable>: Ke
   package typealias Output = UnsafeMutablePointer<Scalar>
   package typealias Labels = UnsafePointer<Int32>
 
-  package static func matrixProduct(_ form: MatrixForm, _ a: Input, _ b: Input, _ y: Output) {
+  package static func matrixProduct(
+    _ form: MatrixForm, _ a: Input, _ b: Input, bias: Input?, activation: Activation?, _ y: Output,
+    scratch: Output
+  ) {
     for row in 0..<form.rows {
       for column in 0..<form.columns {
         var sum: Scalar = 0
@@ -18,6 +21,7 @@ package enum ReferenceKernels<Scalar: BinaryFloatingPoint & BitwiseCopyable>: Ke
         y[row * form.columns + column] = sum
       }
     }
+    biasActivate(activation, bias, y, form.rows, form.columns)
   }
 
   package static func biasActivate(

@@ -39,39 +39,6 @@ import Testing
     }
   }
 
-  /// The error of a sum of `depth` products, in any order, is below depth + 1 roundings of the sum of magnitudes.
-  @Test(arguments: [
-    (1, 1, 1), (1, 17, 1), (3, 5, 7), (15, 16, 17), (31, 33, 100), (100, 1, 33), (2, 300, 2), (64, 64, 10),
-  ])
-  func matrixProductsOfAllFourFormsEqualTheFormula(rows: Int, depth: Int, columns: Int) {
-    var draw = Draw(UInt64(rows * 10007 + depth * 101 + columns))
-    let (a, b) = (draw.values(rows * depth), draw.values(depth * columns))
-    for transposeA in [false, true] {
-      for transposeB in [false, true] {
-        let form = MatrixForm(
-          rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB)
-        let fast: [Float] = result(rows * columns) { Fast.matrixProduct(form, a, b, $0) }
-        let reference: [Double] = result(rows * columns) { y in
-          Exact.matrixProduct(form, a.doubles, b.doubles, y)
-        }
-        for row in 0..<rows {
-          for column in 0..<columns {
-            var (sum, magnitude) = (0.0, 0.0)
-            for k in 0..<depth {
-              let left = Double(a[transposeA ? k * rows + row : row * depth + k])
-              let right = Double(b[transposeB ? column * depth + k : k * columns + column])
-              sum += left * right
-              magnitude += abs(left * right)
-            }
-            let index = row * columns + column
-            #expect(abs(reference[index] - sum) <= 1e-12 * magnitude)
-            #expect(abs(Double(fast[index]) - sum) <= Double(depth + 1) * rounding * magnitude)
-          }
-        }
-      }
-    }
-  }
-
   @Test(arguments: edgeMatrices) func biasAndActivationAreThoseOfSeparateSteps(r: Int, c: Int) {
     var draw = Draw(UInt64(r * 1000 + c))
     let (x, bias) = (draw.values(r * c, scale: 2), draw.values(c))

@@ -8,6 +8,9 @@ import Testing
   private typealias Fast = FloatKernels
   private typealias Exact = ReferenceKernels<Double>
 
+  /// One thread, as ranks have by default: the products of the steps are ours then.
+  init() { ComputeLibrary.setThreads(1) }
+
   private static let extents = [1, 5].flatMap { steps in
     [1, 3, 7].flatMap { batch in [1, 5, 17, 33].map { (steps, batch, $0) } }
   }

@@ -37,15 +37,15 @@ import Training
     let result = Arena<Float>(count: 4096)
     // Taken out of the instructions first: iterating over these allocates by itself without optimization.
     let products = plan.instructions.compactMap { instruction -> MatrixForm? in
-      guard case .matrixProduct(let transposeA, let transposeB, _) = instruction.operation else { return nil }
-      let (rows, columns, depth) = instruction.extents
-      return MatrixForm(
-        rows: rows, columns: columns, depth: depth, transposeA: transposeA, transposeB: transposeB)
+      instruction.matrixForm
     }
+    let scratch = Arena<Float>(count: products.map(\.scratchCount).max() ?? 0)
     func pass() {
       products.withUnsafeBufferPointer { products in
         for index in products.indices {
-          FloatKernels.matrixProduct(products[index], operand.base, operand.base, result.base)
+          FloatKernels.matrixProduct(
+            products[index], operand.base, operand.base, bias: nil, activation: nil, result.base,
+            scratch: scratch.base)
         }
       }
     }

@@ -88,10 +88,13 @@ package struct RecurrentForm: Hashable, Sendable {
   package var recurrentGradientOffset: Int { cell == .gru ? sumCount : 0 }
   /// Elements of the result.
   package var gradientCount: Int { recurrentGradientOffset + sumCount }
-  /// Elements that the forward pass needs besides: Uᵀ.
-  package var scratchCount: Int { cell.gates * hidden * hidden }
-  /// Elements that the backward pass needs besides: the gradients of h and c on their way to an earlier step.
-  package var gradientScratchCount: Int { cell == .lstm ? 2 * stepCount : stepCount }
+  /// Elements that the forward pass needs besides: Uᵀ, in the order that the products of all steps read it in.
+  package var scratchCount: Int { hidden * (cell.gates * hidden).alignedToVector }
+  /// Elements that the backward pass needs besides: the gradients of h and c on their way to an earlier step, and U
+  /// in the order that the products of all steps read it in.
+  package var gradientScratchCount: Int { packedWeightOffset + cell.gates * hidden * hidden.alignedToVector }
+  /// Where U begins in the scratch memory of the backward pass.
+  var packedWeightOffset: Int { (cell == .lstm ? 2 * stepCount : stepCount).alignedToVector }
 
   // MARK: Time
 

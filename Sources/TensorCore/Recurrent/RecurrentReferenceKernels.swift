@@ -55,7 +55,7 @@ extension ReferenceKernels: RecurrentKernels {
   ) {
     let (n, sums) = (form.hidden, form.cell.gates * form.hidden)
     let (carriedH, carriedC) = (scratch, scratch + form.stepCount)
-    scratch.update(repeating: 0, count: form.gradientScratchCount)
+    scratch.update(repeating: 0, count: form.packedWeightOffset)
     for position in (0..<form.steps).reversed() {
       for row in 0..<form.batch {
         let at = form.step(at: position) * form.batch + row

@@ -88,7 +88,10 @@ private struct Probe {
       b[index] = Float(index % 13) - 6
     }
     let form = MatrixForm(rows: order, columns: order, depth: order, transposeA: false, transposeB: false)
-    let product = Self.fastest { FloatKernels.matrixProduct(form, a, b, y) }
+    let product = Self.fastest {
+      FloatKernels.matrixProduct(
+        form, a, b, bias: nil, activation: nil, y, scratch: y + order * order)
+    }
     let small = Self.fastest {
       for _ in 0..<16 { FloatKernels.add(a, b, y, Self.smallCount) }
     }
