@@ -184,8 +184,8 @@ private final class ShardSequence: @unchecked Sendable {
 
   /// Goes to the first shard with samples at or behind the step.
   private func open() {
-    shard = 0
     while step < lastStep {
+      shard = 0
       let batch = sampler.batch(step: step)
       for plan in plans where plan.batchCount == batch.count {
         (self.plan, positions) = (plan, batch.positions)
