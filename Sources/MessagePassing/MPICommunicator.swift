@@ -50,7 +50,7 @@ public final class MPICommunicator: Communicator {
     let funneled = lockstep_mpi_thread_funneled()
     var provided = funneled
     if isInitialized == 0 {
-      Self.letTheLibraryYield()
+      Self.adviseTheLibrary()
       try check(MPI_Init_thread(nil, nil, funneled, &provided), "MPI_Init_thread")
     } else {
       try check(MPI_Query_thread(&provided), "MPI_Query_thread")
