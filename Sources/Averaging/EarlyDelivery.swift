@@ -5,7 +5,7 @@ import TensorCore
 /// Sends slices to their owners on other machines while the backward pass of the rank's last shard still runs, for a
 /// rank that is alone on its machine. What is added is the same, in the same order. The riders come at the end, and with
 /// them what all need to know before anything is updated; what was sent after a fault is then thrown away.
-final class EarlyDelivery: CompletionObserver {
+package final class EarlyDelivery: CompletionObserver {
   private let communicator: any Communicator
   private let layout: VectorLayout
   private let vectors: UnsafeMutablePointer<Float>
@@ -19,7 +19,16 @@ final class EarlyDelivery: CompletionObserver {
 
   /// What is sent stays as it is: the last shard's vector is only ever added to another. So all of it can be looked at
   /// for the culprit of a fault.
-  let handedOn = 0
+  package let handedOn = 0
+
+  /// Whether it can hide time: whether the last slice becomes complete bit by bit. All wait for that slice; where most of
+  /// it is one parameter's, which comes from the last instructions of the pass, what others send early only takes
+  /// time from the pass.
+  package static func pays(_ slices: Slices, _ layout: VectorLayout) -> Bool {
+    guard let last = slices.elements.last(where: { !$0.isEmpty }) else { return false }
+    let most = layout.entries.map { $0.range.clamped(to: last).count }.max() ?? 0
+    return 2 * most <= last.count
+  }
 
   /// - Parameter vectors: this rank's gradient vectors, one behind the other.
   init(_ communicator: any Communicator, layout: VectorLayout, vectors: UnsafeMutablePointer<Float>) {
@@ -34,7 +43,7 @@ final class EarlyDelivery: CompletionObserver {
     (started, added, sent) = (0, 0, 0)
   }
 
-  func isComplete(prefix: Int) throws {
+  package func isComplete(prefix: Int) throws {
     guard let round else { return }
     while started < round.pieces.count, round.pieces[started].elements.upperBound <= prefix {
       let piece = round.pieces[started]

@@ -34,9 +34,10 @@ package final class OwnerSum: GradientSum {
   /// - Parameters:
   ///   - sharing: whether the ranks of a machine share memory, where there is enough.
   ///   - messageLength: floats of a message between groups, at most: slices travel in such parts.
+  ///   - sendsEarly: whether they are sent during the backward pass, where they can be; nil: where it pays.
   package init(
     _ communicator: any Communicator, layout: VectorLayout, shards: Shards, batchSizes: [Int], sharing: Bool,
-    messageLength: Int = 1 << 16
+    messageLength: Int = 1 << 16, sendsEarly: Bool? = nil
   ) throws(MessagePassingError) {
     let rank = communicator.rank
     self.communicator = communicator
@@ -70,8 +71,10 @@ package final class OwnerSum: GradientSum {
     riderPlaces = Arena(count: (rounds.values.map(\.riderPlaceCount).max() ?? 0) * layout.riders.count)
     self.sharing = plan.sharing(of: memory.parameters)
     // With others on this machine a slice is ready when theirs is, too.
-    let isOverlapping = memory.groups.ranges.count > 1 && group.count == 1
-    early = isOverlapping ? EarlyDelivery(communicator, layout: layout, vectors: ownVectors) : nil
+    let isReady = memory.groups.ranges.count > 1 && group.count == 1
+    early =
+      isReady && (sendsEarly ?? EarlyDelivery.pays(slices, layout))
+      ? EarlyDelivery(communicator, layout: layout, vectors: ownVectors) : nil
   }
 
   package func sum(

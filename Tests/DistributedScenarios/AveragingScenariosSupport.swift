@@ -44,7 +44,8 @@ enum Strategy: CustomStringConvertible {
     case .ordered:
       // Slices of the longest layout travel in several parts, which end anywhere.
       try OwnerSum(
-        world, layout: layout, shards: shards, batchSizes: batches, sharing: false, messageLength: 700)
+        world, layout: layout, shards: shards, batchSizes: batches, sharing: false, messageLength: 700,
+        sendsEarly: true)
     case .shared:
       try OwnerSum(
         world, layout: layout, shards: shards, batchSizes: batches, sharing: true, messageLength: 1500)
