@@ -61,6 +61,13 @@ package protocol GradientSum: AnyObject {
 }
 
 extension GradientSum {
+  /// Writes parameters that are the same everywhere, as initial values: once for all ranks that share them, so that
+  /// nothing travels. All ranks call it.
+  package func fill(_ write: (Arena<Float>) -> Void) throws(MessagePassingError) {
+    if writesForAll { write(parameters) }
+    try settle()
+  }
+
   /// The elements that are summed and updated at a time: small enough for the nearest caches, so that a gradient
   /// is read once from memory between them.
   package static var pieceLength: Int { 4096 }

@@ -21,11 +21,15 @@ package struct LocalFold {
   package private(set) var bufferCount = 0
   private var free: [Int] = []
 
+  /// The place of the last computation among the actions; what follows are additions. −1 without any.
+  package private(set) var lastComputation = -1
+
   /// - Parameter sizes: the number of samples of each shard of the batch.
   package init(run: Range<Int>, shards: Int, sizes: [Int]) {
     for node in CanonicalTree.nodes(within: run, shards: shards) {
       if let buffer = fold(node, sizes) { partials.append(Partial(node: node, buffer: buffer)) }
     }
+    lastComputation = actions.lastIndex { if case .compute = $0 { true } else { false } } ?? -1
   }
 
   private mutating func fold(_ node: Range<Int>, _ sizes: [Int]) -> Int? {

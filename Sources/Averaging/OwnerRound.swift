@@ -14,6 +14,8 @@ struct OwnerRound {
     let shards: Shards
     /// The gradient vectors of each rank of this rank's group.
     let vectors: [UnsafeMutablePointer<Float>]
+    /// Floats of a message, at most.
+    let messageLength: Int
 
     var group: Int { groups.index(of: rank) }
     var owned: Range<Int> { slices.elements[rank] }
@@ -35,8 +37,17 @@ struct OwnerRound {
 
   /// How this rank computes its own shards.
   let fold: LocalFold
+  /// What is sent to other groups: the gradients of all of `pieces`, then the riders.
   private(set) var sends: [Message] = []
   private(set) var receives: [Message] = []
+  /// Slices of other groups' owners in the parts in which they travel, in the vector's order.
+  private(set) var pieces: [Piece] = []
+
+  /// A part of a slice, and its place among `sends`: a message for each node.
+  struct Piece {
+    let elements: Range<Int>
+    let messages: Range<Int>
+  }
 
   private let riderCount: Int
   private let riderOffset: Int
@@ -55,6 +66,13 @@ struct OwnerRound {
 }
 
 extension OwnerRound.Plan {
+  /// Cuts a slice as it travels, on its owner's side and on its courier's alike.
+  func pieces(of slice: Range<Int>) -> [Range<Int>] {
+    stride(from: slice.lowerBound, to: slice.upperBound, by: messageLength).map {
+      $0..<min($0 + messageLength, slice.upperBound)
+    }
+  }
+
   /// The sums that a group makes by itself: the tree's nodes within its run of shards that have samples.
   func nodes(ofGroup group: Int, _ folds: [LocalFold]) -> [Range<Int>] {
     let runs = shards.ranges(ofRanks: slices.elements.count)
@@ -110,14 +128,20 @@ extension OwnerRound {
     var parts = local
     for other in plan.groups.ranges.indices where other != group {
       let courier = plan.groups.courier(in: other, forOwner: plan.rank)
+      let first = parts.count
       for node in plan.nodes(ofGroup: other, folds) {
         let riders = place + owned.count
         parts.append(Part(node: node, origin: place - owned.lowerBound, riders: riders))
-        if !owned.isEmpty {
-          receives.append(Message(peer: courier, memory: .init(start: place, count: owned.count)))
-        }
-        receives.append(Message(peer: courier, memory: .init(start: riders, count: riderCount)))
         place = riders + riderCount
+      }
+      for piece in plan.pieces(of: owned) {
+        for part in parts[first...] {
+          let start = part.origin + piece.lowerBound
+          receives.append(Message(peer: courier, memory: .init(start: start, count: piece.count)))
+        }
+      }
+      for part in parts[first...] {
+        receives.append(Message(peer: courier, memory: .init(start: part.riders, count: riderCount)))
       }
     }
     self.parts = parts
@@ -128,14 +152,21 @@ extension OwnerRound {
     let groupAdditions = nodes.map { TreeAddition($0, of: local.map(\.node)) }
     let groupRiders = nodes.indices.map { [riderCount] in place + $0 * riderCount }
     (self.groupAdditions, self.groupRiders) = (groupAdditions, groupRiders)
-    for owner in isAlone ? [] : plan.groups.ownersServed(by: plan.rank) {
+    let served = isAlone ? [] : plan.groups.ownersServed(by: plan.rank)
+    for owner in served {
       let slice = plan.slices.elements[owner]
       deliveries.append(Delivery(slice: slice, additions: groupAdditions))
-      for (addition, riders) in zip(groupAdditions, groupRiders) {
-        if !slice.isEmpty {
-          let memory = local[addition.holder].origin + slice.lowerBound
-          sends.append(Message(peer: owner, memory: .init(start: memory, count: slice.count)))
+      for elements in plan.pieces(of: slice) {
+        let first = sends.count
+        for addition in groupAdditions {
+          let memory = local[addition.holder].origin + elements.lowerBound
+          sends.append(Message(peer: owner, memory: .init(start: memory, count: elements.count)))
         }
+        pieces.append(Piece(elements: elements, messages: first..<sends.count))
+      }
+    }
+    for owner in served {
+      for riders in groupRiders {
         sends.append(Message(peer: owner, memory: .init(start: riders, count: riderCount)))
       }
     }

@@ -26,12 +26,18 @@ package final class OwnerSum: GradientSum {
   /// Where the new slices come from and go to between groups.
   private let sharing: (sends: [Message], receives: [Message])
   private let received: Arena<Float>
+  /// What sends slices while the backward pass still runs, where they are ready then.
+  private let early: EarlyDelivery?
   private let places: Arena<Float>
   private let riderPlaces: Arena<Float>
 
-  /// - Parameter sharing: whether the ranks of a machine share memory, where there is enough.
+  /// - Parameters:
+  ///   - sharing: whether the ranks of a machine share memory, where there is enough.
+  ///   - messageLength: floats of a message between groups, at most: slices travel in such parts.
+  ///   - sendsEarly: whether they are sent during the backward pass, where they can be; nil: where it pays.
   package init(
-    _ communicator: any Communicator, layout: VectorLayout, shards: Shards, batchSizes: [Int], sharing: Bool
+    _ communicator: any Communicator, layout: VectorLayout, shards: Shards, batchSizes: [Int], sharing: Bool,
+    messageLength: Int = 1 << 16, sendsEarly: Bool? = nil
   ) throws(MessagePassingError) {
     let rank = communicator.rank
     self.communicator = communicator
@@ -55,7 +61,7 @@ package final class OwnerSum: GradientSum {
 
     let plan = OwnerRound.Plan(
       rank: rank, groups: memory.groups, slices: slices, layout: layout, shards: shards,
-      vectors: memory.vectors)
+      vectors: memory.vectors, messageLength: messageLength)
     let receivedCount = folds.map { plan.receivedCount($0) }.max() ?? 0
     received = Arena(count: receivedCount)
     let start = received.base
@@ -64,6 +70,11 @@ package final class OwnerSum: GradientSum {
     places = Arena(count: (rounds.values.map(\.placeCount).max() ?? 0) * Self.pieceLength)
     riderPlaces = Arena(count: (rounds.values.map(\.riderPlaceCount).max() ?? 0) * layout.riders.count)
     self.sharing = plan.sharing(of: memory.parameters)
+    // With others on this machine a slice is ready when theirs is, too.
+    let isReady = memory.groups.ranges.count > 1 && group.count == 1
+    early =
+      isReady && (sendsEarly ?? EarlyDelivery.pays(slices, layout))
+      ? EarlyDelivery(communicator, layout: layout, vectors: ownVectors) : nil
   }
 
   package func sum(
@@ -71,17 +82,25 @@ package final class OwnerSum: GradientSum {
   ) throws -> SummedRiders {
     guard let round = rounds[batch] else { preconditionFailure("no plan for a batch of \(batch)") }
     self.round = round
-    for action in round.fold.actions {
+    try start([], round.receives[...])
+    early?.begin(round)
+    for (index, action) in round.fold.actions.enumerated() {
       switch action {
-      case .compute(let shard, let buffer): try compute(shard, vector(buffer), nil)
+      case .compute(let shard, let buffer):
+        try compute(shard, vector(buffer), index == round.fold.lastComputation ? early : nil)
       case .add(let buffer, let target):
-        lockstep_add(vector(target), vector(buffer), vector(target), layout.gradientCount)
+        let rest = (early?.added ?? 0)..<layout.gradientCount
+        lockstep_add(
+          vector(target) + rest.lowerBound, vector(buffer) + rest.lowerBound,
+          vector(target) + rest.lowerBound,
+          rest.count)
       }
     }
     phase(.communication)
     try memory.window?.meet()
     round.prepareMessages(riders: riderPlaces.base)
-    try exchange(round.sends, round.receives)
+    try start(round.sends[(early?.sent ?? 0)...], [])
+    if memory.groups.ranges.count > 1 { try communicator.finishExchanges() }
     phase(.compute)
     return SummedRiders(values: UnsafePointer(round.riders(places: riderPlaces.base)))
   }
@@ -110,6 +129,17 @@ package final class OwnerSum: GradientSum {
 
   package func share(blockSums: Arena<Double>) throws(MessagePassingError) {
     try communicator.allgather(blockSums.buffer, slices: slices.blocks)
+  }
+
+  private func start(
+    _ sends: ArraySlice<Message>, _ receives: ArraySlice<Message>
+  ) throws(MessagePassingError) {
+    guard memory.groups.ranges.count > 1 else { return }
+    try sends.withUnsafeBufferPointer { sends throws(MessagePassingError) in
+      try receives.withUnsafeBufferPointer { receives throws(MessagePassingError) in
+        try communicator.startExchange(sends: sends, receives: receives)
+      }
+    }
   }
 
   private func exchange(_ sends: [Message], _ receives: [Message]) throws(MessagePassingError) {

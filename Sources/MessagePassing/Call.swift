@@ -8,6 +8,7 @@ enum Call: CustomStringConvertible {
   case finishAllreduces(counts: [Int])
   case allgather(ScalarKind, slices: [Range<Int>])
   case exchange
+  case finishExchanges
   case allgatherBytes
 
   var description: String {
@@ -18,6 +19,7 @@ enum Call: CustomStringConvertible {
     case .finishAllreduces(let counts): "finishAllreduces after sums of \(counts) floats"
     case .allgather(let kind, let slices): "allgather of \(kind) values in the slices \(slices)"
     case .exchange: "exchange"
+    case .finishExchanges: "finishExchanges"
     case .allgatherBytes: "allgather(bytes:)"
     }
   }
@@ -25,7 +27,9 @@ enum Call: CustomStringConvertible {
   /// Whether two ranks may meet with these calls. Every case is listed: a new one must be thought of.
   func matches(_ other: Call) -> Bool {
     switch (self, other) {
-    case (.barrier, .barrier), (.exchange, .exchange), (.allgatherBytes, .allgatherBytes): true
+    case (.barrier, .barrier), (.exchange, .exchange), (.finishExchanges, .finishExchanges),
+      (.allgatherBytes, .allgatherBytes):
+      true
     case (.broadcast(let root, let bytes), .broadcast(let otherRoot, let otherBytes)):
       root == otherRoot && bytes == otherBytes
     case (.allreduce(let kind, let count, let reduction), .allreduce(let otherKind, let other, let another)):
@@ -34,7 +38,7 @@ enum Call: CustomStringConvertible {
     case (.allgather(let kind, let slices), .allgather(let otherKind, let others)):
       kind == otherKind && slices == others
     case (.barrier, _), (.broadcast, _), (.allreduce, _), (.finishAllreduces, _), (.allgather, _),
-      (.exchange, _), (.allgatherBytes, _):
+      (.exchange, _), (.finishExchanges, _), (.allgatherBytes, _):
       false
     }
   }
@@ -73,7 +77,7 @@ enum Call: CustomStringConvertible {
             bytes: slice.count * kind.byteCount)
         }
       }
-    case .exchange: try deliver(arrivals)
+    case .exchange, .finishExchanges: try deliver(arrivals)
     case .allgatherBytes: return arrivals.map(\.bytes)
     }
     return []

@@ -34,7 +34,7 @@ public protocol Communicator: AnyObject {
   /// Starts a sum over all ranks, in place; `memory` must stay untouched until `finishAllreduces`.
   func startAllreduce(_ memory: UnsafeMutableBufferPointer<Float>) throws(MessagePassingError)
 
-  /// Lets started sums move on; cheap enough to call between instructions.
+  /// Lets started sums and messages move on; cheap enough to call between instructions.
   func progress() throws(MessagePassingError)
 
   /// Returns when every started sum is complete.
@@ -50,6 +50,16 @@ public protocol Communicator: AnyObject {
   func exchange(
     sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>
   ) throws(MessagePassingError)
+
+  /// Starts messages as those of `exchange`. Until `finishExchanges` what is sent must stay as it is, and what is
+  /// received into untouched. Between two ranks the messages of all calls match in their order, however they are
+  /// dealt to calls; those of `exchange` are apart from them.
+  func startExchange(
+    sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>
+  ) throws(MessagePassingError)
+
+  /// Returns when every started message has come, or has gone. All ranks call it.
+  func finishExchanges() throws(MessagePassingError)
 
   /// Every rank's bytes, in the order of the ranks, on every rank. Lengths may differ.
   func allgather(bytes: [UInt8]) throws(MessagePassingError) -> [[UInt8]]

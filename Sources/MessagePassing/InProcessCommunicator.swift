@@ -15,6 +15,7 @@ public final class InProcessCommunicator: Communicator {
   /// Where the other ranks are met; nil if there are none.
   private let meeting: Meeting?
   private var started: [StartedSum] = []
+  private var messages = StartedMessages()
 
   /// The only rank of its world.
   public init() {
@@ -99,6 +100,40 @@ public final class InProcessCommunicator: Communicator {
     guard let meeting else { return }
     try checkReceivesAreApart(sends: sends, receives: receives)
     try meeting.meet(rank, Arrival(.exchange, sends: sends, receives: receives))
+  }
+
+  public func startExchange(
+    sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>
+  ) throws(MessagePassingError) {
+    checkPeers(sends, rank: rank, size: size)
+    checkPeers(receives, rank: rank, size: size)
+    guard let meeting else { return }
+    try meeting.throwIfFailed(rank, "startExchange")
+    let sends = messages.sends + sends
+    let receives = messages.receives + receives
+    try sends.withUnsafeBufferPointer { sends throws(MessagePassingError) in
+      try receives.withUnsafeBufferPointer { receives throws(MessagePassingError) in
+        try checkReceivesAreApart(sends: sends, receives: receives)
+      }
+    }
+    messages.start(sends: sends, receives: receives)
+  }
+
+  public func finishExchanges() throws(MessagePassingError) {
+    guard let meeting else { return }
+    if let what = messages.whatWasTouched {
+      throw MessagePassingError(
+        at: "finishExchanges on rank \(rank)",
+        expected: "memory that nobody has touched since startExchange", found: what,
+        remedy: "Write to this memory only before startExchange or after finishExchanges.")
+    }
+    let finished = messages
+    messages = StartedMessages()
+    try finished.sends.withUnsafeBufferPointer { sends throws(MessagePassingError) in
+      try finished.receives.withUnsafeBufferPointer { receives throws(MessagePassingError) in
+        _ = try meeting.meet(rank, Arrival(.finishExchanges, sends: sends, receives: receives))
+      }
+    }
   }
 
   public func allgather(bytes: [UInt8]) throws(MessagePassingError) -> [[UInt8]] {

@@ -26,6 +26,8 @@ public final class MPICommunicator: Communicator {
   var windows: [MPIWindow] = []
   /// Sums that `startAllreduce` has begun.
   private var started = RequestBuffer()
+  /// Messages that `startExchange` has begun.
+  private var messages = RequestBuffer()
   /// Requests of the call that is being made.
   private var current = RequestBuffer()
   /// The slices of an allgather as MPI wants them, [size] each.
@@ -50,7 +52,7 @@ public final class MPICommunicator: Communicator {
     let funneled = lockstep_mpi_thread_funneled()
     var provided = funneled
     if isInitialized == 0 {
-      Self.letTheLibraryYield()
+      Self.adviseTheLibrary()
       try check(MPI_Init_thread(nil, nil, funneled, &provided), "MPI_Init_thread")
     } else {
       try check(MPI_Query_thread(&provided), "MPI_Query_thread")
@@ -92,6 +94,7 @@ public final class MPICommunicator: Communicator {
   /// Leaves the world, as all ranks must, and ends the MPI library if it was begun here.
   package func finalize() throws(MessagePassingError) {
     precondition(started.count == 0, "a world is left while an allreduce is under way")
+    precondition(messages.count == 0, "a world is left while messages are under way")
     try releaseWindows()
     try check(MPI_Comm_free(&sharingMemory), "MPI_Comm_free")
     try check(MPI_Comm_free(&world), "MPI_Comm_free")
@@ -187,6 +190,9 @@ public final class MPICommunicator: Communicator {
 
   public func progress() throws(MessagePassingError) {
     if started.count > 0 { _ = try started.testAll("MPI_Iallreduce") }
+    if messages.count > 0, try messages.testAll("started messages (MPI_Irecv, MPI_Isend)") {
+      try checkLengths(messages)
+    }
   }
 
   public func finishAllreduces() throws(MessagePassingError) {
@@ -254,44 +260,55 @@ public final class MPICommunicator: Communicator {
   public func exchange(
     sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>
   ) throws(MessagePassingError) {
+    try open(sends: sends, receives: receives, tag: 0, in: &current)
+    try wait(on: &current, "exchange of messages (MPI_Irecv, MPI_Isend)")
+    try checkLengths(current)
+  }
+
+  public func startExchange(
+    sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>
+  ) throws(MessagePassingError) {
+    try open(sends: sends, receives: receives, tag: 1, in: &messages)
+  }
+
+  public func finishExchanges() throws(MessagePassingError) {
+    if messages.count == 0 { return }
+    try wait(on: &messages, "started messages (MPI_Irecv, MPI_Isend)")
+    try checkLengths(messages)
+  }
+
+  private func open(
+    sends: UnsafeBufferPointer<Message>, receives: UnsafeBufferPointer<Message>, tag: Int32,
+    in requests: inout RequestBuffer
+  ) throws(MessagePassingError) {
     checkPeers(sends, rank: rank, size: size)
     checkPeers(receives, rank: rank, size: size)
     // Receives first: a message that finds its place waiting is not copied twice.
     for message in receives {
       for piece in Pieces(of: message.memory.count, largest: largestCount) {
-        try current.keep(
+        try requests.keep(
           MPI_Irecv(
             message.memory.baseAddress.map { $0 + piece.start }, piece.count, lockstep_mpi_float(),
-            Int32(message.peer), 0, world, current.next()), "MPI_Irecv")
+            Int32(message.peer), tag, world, requests.next()), "MPI_Irecv", receiving: piece.count)
       }
     }
     for message in sends {
       for piece in Pieces(of: message.memory.count, largest: largestCount) {
-        try current.keep(
+        try requests.keep(
           MPI_Isend(
             message.memory.baseAddress.map { $0 + piece.start }, piece.count, lockstep_mpi_float(),
-            Int32(message.peer), 0, world, current.next()), "MPI_Isend")
+            Int32(message.peer), tag, world, requests.next()), "MPI_Isend")
       }
     }
-    try wait(on: &current, "exchange of messages (MPI_Irecv, MPI_Isend)")
-    try checkLengths(of: receives)
   }
 
   /// MPI refuses a message that is too long for its place, but lets one pass that is too short.
-  private func checkLengths(of receives: UnsafeBufferPointer<Message>) throws(MessagePassingError) {
-    var index = 0
-    for message in receives {
-      for piece in Pieces(of: message.memory.count, largest: largestCount) {
-        let received = current.receivedFloats(index)
-        if received != Int(piece.count) {
-          throw MessagePassingError(
-            at: "exchange of messages, from rank \(message.peer) to rank \(rank)",
-            expected: "\(piece.count) floats", found: "\(received)",
-            remedy: "Check that all ranks run the same program on the same configuration.")
-        }
-        index += 1
-      }
-    }
+  private func checkLengths(_ requests: borrowing RequestBuffer) throws(MessagePassingError) {
+    guard let message = requests.firstShortMessage() else { return }
+    throw MessagePassingError(
+      at: "exchange of messages, from rank \(message.peer) to rank \(rank)",
+      expected: "\(message.expected) floats", found: "\(message.received)",
+      remedy: "Check that all ranks run the same program on the same configuration.")
   }
 
   // MARK: The end

@@ -7,14 +7,20 @@ struct RequestBuffer: ~Copyable {
   private var capacity: Int
   private var requests: UnsafeMutablePointer<MPI_Request?>
   private var statuses: UnsafeMutablePointer<MPI_Status>
+  /// The floats that each request is to receive; negative for others.
+  private var expected: UnsafeMutablePointer<Int32>
+  /// How many were complete at last.
+  private var completed = 0
 
   init(capacity: Int = 64) {
     self.capacity = capacity
     requests = .allocate(capacity: capacity)
     statuses = .allocate(capacity: capacity)
+    expected = .allocate(capacity: capacity)
   }
 
   deinit {
+    expected.deallocate()
     requests.deallocate()
     statuses.deallocate()
   }
@@ -24,6 +30,10 @@ struct RequestBuffer: ~Copyable {
     if count == capacity {
       let larger = UnsafeMutablePointer<MPI_Request?>.allocate(capacity: 2 * capacity)
       larger.update(from: requests, count: count)
+      let moreExpected = UnsafeMutablePointer<Int32>.allocate(capacity: 2 * capacity)
+      moreExpected.update(from: expected, count: count)
+      expected.deallocate()
+      expected = moreExpected
       requests.deallocate()
       statuses.deallocate()
       capacity *= 2
@@ -35,8 +45,13 @@ struct RequestBuffer: ~Copyable {
   }
 
   /// Keeps the request that a call has put into `next()`, if the call returned success.
-  mutating func keep(_ code: Int32, _ call: StaticString) throws(MessagePassingError) {
+  ///
+  /// - Parameter floats: how many are to be received, if this is a receive.
+  mutating func keep(
+    _ code: Int32, _ call: StaticString, receiving floats: Int32 = -1
+  ) throws(MessagePassingError) {
     try check(code, call)
+    expected[count] = floats
     count += 1
   }
 
@@ -51,15 +66,21 @@ struct RequestBuffer: ~Copyable {
       throw mpiFailure(cause, call)
     }
     if done == 0 { return false }
+    completed = count
     count = 0
     return true
   }
 
-  /// How many floats the request opened as number `index` has received, once all are complete.
-  func receivedFloats(_ index: Int) -> Int {
-    var received: Int32 = 0
-    MPI_Get_count(statuses + index, lockstep_mpi_float(), &received)
-    return Int(received)
+  /// Once all are complete: a message that was shorter than its place.
+  func firstShortMessage() -> (peer: Int, expected: Int, received: Int)? {
+    for index in 0..<completed where expected[index] >= 0 {
+      var received: Int32 = 0
+      MPI_Get_count(statuses + index, lockstep_mpi_float(), &received)
+      if received != expected[index] {
+        return (Int(statuses[index].MPI_SOURCE), Int(expected[index]), Int(received))
+      }
+    }
+    return nil
   }
 
   private func firstErrorInStatuses() -> Int32 {

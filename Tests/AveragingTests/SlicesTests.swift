@@ -82,3 +82,14 @@ private let layouts: [VectorLayout] = [
     }
   }
 }
+
+@Suite struct EarlyDeliveryTests {
+  @Test func itPaysOnlyWhereTheLastSliceIsManyParameters() {
+    let perceptron = VectorLayout([("b", [10]), ("c", [10, 1024]), ("a", [1024, 784])])
+    let deep = VectorLayout((0..<8).map { ("\($0)", [100, 100]) })
+    #expect(!EarlyDelivery.pays(Slices(perceptron, ranks: 2), perceptron))
+    #expect(EarlyDelivery.pays(Slices(deep, ranks: 2), deep))
+    // The slice of each is one parameter.
+    #expect(!EarlyDelivery.pays(Slices(deep, ranks: 8), deep))
+  }
+}

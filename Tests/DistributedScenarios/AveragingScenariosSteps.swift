@@ -1,4 +1,5 @@
 import Averaging
+import Foundation
 import MessagePassing
 import Optimizers
 import TensorCore
@@ -54,8 +55,7 @@ private final class StepRun {
     self.shards = shards
     let sum = try strategy.make(world, layout, shards, batches: Set(alternatingBatches).sorted())
     parameters = sum.parameters
-    if sum.writesForAll { Self.fillInitialValues(parameters, layout) }
-    try sum.share()
+    try sum.fill { Self.fillInitialValues($0, layout) }
     step = SynchronizedStep(world, layout: layout, optimizer: optimizer, sum: sum)
   }
 
@@ -214,6 +214,21 @@ private struct FormulaRun {
 
 extension Scenario {
   static let synchronizedSteps: [Scenario] = [
+    Scenario("initial values are there on all ranks, however slow the rank that writes them") { world in
+      let layout = averagingLayouts[2].layout
+      for strategy in Strategy.all {
+        let sum = try strategy.make(world, layout, Shards(8), batches: [37])
+        // Rank 1 of a machine never writes; those that do need not be equally fast.
+        try sum.fill { parameters in
+          usleep(world.rank == 0 ? 10_000 : 30_000)
+          for element in 0..<layout.count { parameters.base[element] = Float(element) }
+        }
+        try check(each: sum.parameters.buffer, equals: { Float($0) }, "\(strategy)")
+        try world.barrier()
+        try check(each: sum.parameters.buffer, equals: { Float($0) }, "\(strategy), later")
+      }
+    },
+
     Scenario("owners' steps leave every rank with the bits of a run by one rank") { world in
       for (strategy, (name, layout)) in Strategy.owners.flatMap({ strategy in
         averagingLayouts.map { (strategy, $0) }

@@ -42,9 +42,13 @@ enum Strategy: CustomStringConvertible {
   ) throws -> any GradientSum {
     switch self {
     case .ordered:
-      try OwnerSum(world, layout: layout, shards: shards, batchSizes: batches, sharing: false)
+      // Slices of the longest layout travel in several parts, which end anywhere.
+      try OwnerSum(
+        world, layout: layout, shards: shards, batchSizes: batches, sharing: false, messageLength: 700,
+        sendsEarly: true)
     case .shared:
-      try OwnerSum(world, layout: layout, shards: shards, batchSizes: batches, sharing: true)
+      try OwnerSum(
+        world, layout: layout, shards: shards, batchSizes: batches, sharing: true, messageLength: 1500)
     case .allreduce(let bytes):
       AllreduceSum(world, layout: layout, shards: shards, batchSizes: batches, bucketBytes: bytes)
     }

@@ -50,6 +50,14 @@ func checkRing(_ world: any Communicator, lengths: [Int]) throws {
     world, sends: lengths.map { (next, $0) }, receives: lengths.map { (previous, $0) })
 }
 
+private func start(_ world: any Communicator, sends: [Message], receives: [Message]) throws {
+  try sends.withUnsafeBufferPointer { sends in
+    try receives.withUnsafeBufferPointer { receives in
+      try world.startExchange(sends: sends, receives: receives)
+    }
+  }
+}
+
 extension Scenario {
   static let exchanges: [Scenario] = [
     Scenario("several messages to one rank arrive in their order, short, long and empty ones") { world in
@@ -80,6 +88,42 @@ extension Scenario {
       let peers = (0..<world.size).filter { ($0 % 2 == 0) != isSender }
       let messages = peers.map { (peer: $0, count: 20_000) }
       try checkExchange(world, sends: isSender ? messages : [], receives: isSender ? [] : messages)
+    },
+
+    Scenario("started messages match pair by pair, however they are dealt to calls") { world in
+      let others = (0..<world.size).filter { $0 != world.rank }
+      let lengths = [3, 0, 70_000, 1, 500]
+      for step in 0..<3 {
+        func number(_ sender: Int, _ receiver: Int, _ message: Int) -> Float {
+          Float(((step * 8 + sender) * 8 + receiver) * 8 + message)
+        }
+        let incoming = others.map { peer in
+          lengths.map { Message(peer: peer, memory: .allocate(capacity: $0)) }
+        }
+        let outgoing = lengths.indices.map { message in
+          others.map { Message(peer: $0, memory: .allocate(capacity: lengths[message])) }
+        }
+        defer { for message in (incoming + outgoing).joined() { message.memory.deallocate() } }
+        for message in incoming.joined() { message.memory.initialize(repeating: -1) }
+        for (index, messages) in outgoing.enumerated() {
+          for message in messages {
+            message.memory.initialize(repeating: number(world.rank, message.peer, index))
+          }
+        }
+        // All receives of a peer at once; the sends one after the other, with other calls between them.
+        for messages in incoming { try start(world, sends: [], receives: messages) }
+        for messages in outgoing {
+          try start(world, sends: messages, receives: [])
+          try world.progress()
+          try checkRing(world, lengths: [5, 40_000])
+        }
+        try world.finishExchanges()
+        for (index, message) in incoming.flatMap({ $0.enumerated() }) {
+          try check(
+            each: message.memory, equals: { _ in number(message.peer, world.rank, index) },
+            "message \(index) from rank \(message.peer), step \(step)")
+        }
+      }
     },
 
     Scenario("more messages are exchanged than any buffer was made for") { world in

@@ -218,6 +218,25 @@ import Testing
     #expect("\(failure)".contains("overlapping"), "\(failure)")
   }
 
+  /// To what is sent, and to where something is to come.
+  @Test(arguments: [(0, "sent to rank 0"), (2, "where rank 0's message")])
+  func writingToAMessageUnderWayIsAnError(_ element: Int, _ words: String) throws {
+    let (failure, _) = try failure(ranks: 2) { world in
+      let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: 4)
+      memory.initialize(repeating: 1)
+      defer { memory.deallocate() }
+      let sends = [Message(peer: 1 - world.rank, memory: .init(rebasing: memory[..<2]))]
+      let receives = [Message(peer: 1 - world.rank, memory: .init(rebasing: memory[2...]))]
+      try sends.withUnsafeBufferPointer { sends in
+        try receives.withUnsafeBufferPointer { try world.startExchange(sends: sends, receives: $0) }
+      }
+      if world.rank == 1 { memory[element] = 0 }
+      try world.finishExchanges()
+    }
+    #expect(failure.rank == 1)
+    #expect("\(failure)".contains(words), "\(failure)")
+  }
+
   /// (1e8 + -1e8) + 1 is 1 in floats, in any other order it is 0 or 1: 1e8 + 1 is 1e8.
   @Test func sumsAreAddedInTheOrderOfTheRanks() throws {
     try InProcessWorld.run(ranks: 3) { world in

@@ -138,8 +138,7 @@ public final class Trainer {
       averagingNote = nil
     }
     synchronized = SynchronizedStep(communicator, layout: layout, optimizer: draft.optimizer, sum: sum)
-    if sum.writesForAll { draft.objective.fillInitialValues(sum.parameters, seed: draft.seed) }
-    try sum.share()
+    try sum.fill { draft.objective.fillInitialValues($0, seed: draft.seed) }
     together = SynchronizedShards(draft, parameters: sum.parameters, over: communicator)
     computer = together == nil ? ShardComputer(draft, parameters: sum.parameters) : nil
   }
