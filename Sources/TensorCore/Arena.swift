@@ -34,8 +34,9 @@ public final class Arena<Scalar: BitwiseCopyable & AdditiveArithmetic> {
     let memory = UnsafeMutableRawPointer.allocate(
       byteCount: bytes, alignment: isLarge ? Self.hugePage : Self.alignment)
     if isLarge { Self.askForHugePages(memory, bytes) }
+    // The zero of every kind of number is zeros; filling bytes is a loop that the compiler knows.
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     base = memory.bindMemory(to: Scalar.self, capacity: max(count, 1))
-    base.initialize(repeating: .zero, count: max(count, 1))
     keeper = nil
   }
 

@@ -22,7 +22,7 @@ extension ConvolutionForm {
   ///
   /// A rule of the form and the kind of processor alone, never of a race at run time, so that all ranks decide
   /// alike. Measured on AVX-512 against the faster of oneDNN 2.6's direct sum and its Winograd kernels, 16 to 128
-  /// channels, images from 4×4 to 70×75: 0.6 to 0.9 of the time in all directions wherever this says so.
+  /// channels, images from 4×4 to 70×75: mostly 0.6 to 0.9 of the time in all directions.
   ///
   /// Rounding errors, in parts of the result's root mean square: 4.6e-7 to 8.2e-7 (16 to 64 channels) where the
   /// direct sum has 1.8e-7 to 2.2e-7; of the gradient of the weights 6e-7 to 1.4e-6 where it has 1e-6 to 4e-6.
