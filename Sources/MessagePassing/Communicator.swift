@@ -4,8 +4,8 @@ import TensorCore
 ///
 /// There are two worlds behind it: `MPICommunicator`, processes over Open MPI, and
 /// `InProcessCommunicator`, ranks on threads of one process, in which the same logic is tested. All calls
-/// but `abort` are collective: every rank makes them, in the same order. A communicator belongs to one
-/// thread, for MPI the main thread.
+/// but `abort`, `startExchange` and `progress` are collective: every rank makes them, in the same order. A
+/// communicator belongs to one thread, for MPI the main thread.
 ///
 /// Nothing here allocates per call but what MPI itself does, except where a call returns an array.
 public protocol Communicator: AnyObject {
