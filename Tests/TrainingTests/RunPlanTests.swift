@@ -51,9 +51,11 @@ import Training
     let state = four.memory.optimizerState / one.memory.optimizerState
     #expect((0.2...0.3).contains(state))
     #expect(four.batch == one.batch && four.shards == one.shards && four.ranks == 4)
-    // Three others' slices and three quarters of the new parameters.
+    // By messages three others' slices and three quarters of the new parameters; in shared memory the slices are read.
     let vector = one.memory.parameters
-    #expect((1.45...1.6).contains(four.averaging.bytesInside / vector))
+    let byMessages = try plan(["optimizer={name: adam}", "averaging=ordered"], ranks: 4)
+    #expect((1.45...1.6).contains(byMessages.averaging.bytesInside / vector))
+    #expect((0.7...0.8).contains(four.averaging.bytesInside / vector))
     #expect(four.averaging.bytesBetween == 0 && four.machines == 1)
     #expect(four.speedup < 4.5 && four.efficiency > 0)
   }
