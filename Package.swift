@@ -80,3 +80,22 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "ImageWriter", "lockstep"]),
   ]
 )
+
+// A target names what it depends on through others, too: with optimization across modules the compiler takes over parts of
+// theirs, and a target that does not name them is not compiled again when they change.
+func withAllBelow(_ dependencies: [Target.Dependency], in modules: [String: Target]) -> [Target.Dependency] {
+  var (all, seen): ([Target.Dependency], Set<String>) = ([], [])
+  func add(_ dependency: Target.Dependency) {
+    guard case .byNameItem(let name, _) = dependency else { return all.append(dependency) }
+    guard seen.insert(name).inserted else { return }
+    all.append(dependency)
+    for inner in modules[name]?.dependencies ?? [] {
+      if case .byNameItem(let name, _) = inner, modules[name] != nil { add(inner) }
+    }
+  }
+  for dependency in dependencies { add(dependency) }
+  return all
+}
+
+let modules = package.targets.reduce(into: [String: Target]()) { $0[$1.name] = $1 }
+for target in package.targets { target.dependencies = withAllBelow(target.dependencies, in: modules) }
