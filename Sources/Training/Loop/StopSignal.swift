@@ -13,14 +13,25 @@ public enum StopSignal {
   }
 
   /// Takes the signals over. Others are left alone.
+  ///
+  /// The handler has a stack of its own: what interrupts a generated kernel of a library must not write below that
+  /// kernel's stack pointer.
   public static func install() {
+    let stackBytes = 256 << 10
+    var stack = stack_t()
+    stack.ss_sp = UnsafeMutableRawPointer.allocate(byteCount: stackBytes, alignment: 4096)
+    stack.ss_size = stackBytes
+    sigaltstack(&stack, nil)
     for number in [SIGTERM, SIGINT, SIGUSR1] {
-      _ = signal(number) { number in
+      var action = sigaction()
+      action.__sigaction_handler.sa_handler = { number in
         let (isFirst, _) = StopSignal.received.compareExchange(
           expected: 0, desired: number, ordering: .relaxed)
         // Only what a signal handler may call.
         if !isFirst { _exit(128 + number) }
       }
+      action.sa_flags = SA_ONSTACK | SA_RESTART
+      sigaction(number, &action, nil)
     }
   }
 }
