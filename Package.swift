@@ -24,6 +24,9 @@ let package = Package(
     .target(
       name: "OneDNNPrimitives", dependencies: ["CKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
+    // Places where tests have the program fail.
+    .target(name: "Failpoints"),
+
     // The modules; each imports only from the lines above it.
     .target(name: "TensorCore", dependencies: ["COneDNN", "OneDNNPrimitives", "CKernels"]),
     .target(name: "Autodiff", dependencies: ["TensorCore"]),
@@ -32,10 +35,10 @@ let package = Package(
     .target(name: "MessagePassing", dependencies: ["COpenMPI", "TensorCore"]),
     .target(name: "Averaging", dependencies: ["MessagePassing", "Optimizers", "CKernels"]),
     .target(name: "Datasets", dependencies: ["TensorCore", "CZlib", "CImageCodecs"]),
-    .target(name: "Checkpoints", dependencies: ["TensorCore", "CXXHash"]),
+    .target(name: "Checkpoints", dependencies: ["TensorCore", "CXXHash", "Failpoints"]),
     .target(
       name: "Training",
-      dependencies: ["Layers", "Averaging", "Datasets", "Checkpoints", "Yams"]),
+      dependencies: ["Layers", "Averaging", "Datasets", "Checkpoints", "Failpoints", "Yams"]),
     .target(name: "Lockstep", dependencies: ["Training"]),
     .executableTarget(
       name: "lockstep",
@@ -74,6 +77,7 @@ let package = Package(
       name: "AveragingTests", dependencies: ["DistributedScenarios", "distributed-runner"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "ImageWriter", "AllocationCounter"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints"]),
+    .testTarget(name: "FailpointsTests", dependencies: ["Failpoints"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "DistributedScenarios", "AllocationCounter", "FixtureSupport"]),

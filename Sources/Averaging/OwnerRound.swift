@@ -50,7 +50,6 @@ struct OwnerRound {
   }
 
   private let riderCount: Int
-  private let riderOffset: Int
   /// The partials of all ranks of the group, and the sums of nodes that the group makes of them.
   private let local: [Part]
   private var deliveries: [Delivery] = []
@@ -115,7 +114,6 @@ extension OwnerRound {
     let ranks = plan.groups.ranges[group]
     fold = folds[plan.rank]
     riderCount = layout.riders.count
-    riderOffset = layout.riders.lowerBound
     let local = zip(plan.vectors, folds[ranks]).flatMap { vectors, fold in
       fold.partials.map { partial in
         let origin = vectors + partial.buffer * layout.gradientCount

@@ -7,7 +7,6 @@ static inline MPI_Comm lockstep_mpi_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Comm lockstep_mpi_comm_null(void) { return MPI_COMM_NULL; }
 static inline int lockstep_mpi_comm_type_shared(void) { return MPI_COMM_TYPE_SHARED; }
 
-static inline MPI_Win lockstep_mpi_win_null(void) { return MPI_WIN_NULL; }
 
 static inline MPI_Datatype lockstep_mpi_byte(void) { return MPI_BYTE; }
 static inline MPI_Datatype lockstep_mpi_int32(void) { return MPI_INT32_T; }

@@ -1,6 +1,7 @@
 import Autodiff
 import Averaging
 import Datasets
+import Failpoints
 import Foundation
 import Layers
 import MessagePassing
@@ -114,6 +115,7 @@ public final class Trainer {
     evaluatesOnRankZero: Bool = false, threads: Int = 1, over communicator: any Communicator
   ) throws {
     ComputeLibrary.setThreads(threads)
+    Failpoint.here(rank: communicator.rank)
     self.communicator = communicator
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
@@ -176,8 +178,7 @@ public final class Trainer {
     guard step < last else { return true }
     let (run, shards) = (run, shards)
     let loader = try Loader(
-      data, sampler: sampler, firstStep: step, steps: last - step,
-      worksAhead: loadsAhead
+      data, sampler: sampler, firstStep: step, steps: last - step, worksAhead: loadsAhead
     ) { batch in Array(shards.ranges(ofBatch: batch)[run]) }
     self.loader = loader
     defer {
@@ -187,6 +188,8 @@ public final class Trainer {
     }
     while step < last {
       let batch = sampler.batch(step: step).count
+      Failpoint.here(step: step + 1)
+      Failpoint.step.reach()
       begin(.compute)
       try together?.compute(batch: batch, phase: { enter($0) }, next: { nextSamples(ofShard: $0, loader) })
       let outcome = try synchronized.run(
