@@ -80,10 +80,7 @@ private let isComplete = ProcessInfo.processInfo.environment["LOCKSTEP_ALL_RANKS
     }
 
     // Interrupted on eight ranks, and gone on with three.
-    guard
-      isComplete
-        || (shards == 8 && !model.description.hasPrefix("lstm") && !model.description.hasPrefix("gpt"))
-    else { return }
+    guard isComplete || shards == 8 else { return }
     let job = try place.start(run + ["--out", "interrupted"], ranks: 8)
     try waitUntil("metrics", timeout: 120) { ((try? place.metrics("interrupted").count) ?? 0) >= 2 }
     // To one rank; the others hear of it with the gradients.
