@@ -87,8 +87,8 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
     lockstep_add(target, current.base + range.lowerBound, target, range.count)
   }
 
-  package func gradients(of elements: Range<Int>) -> UnsafeMutablePointer<Float> {
-    total.base + elements.lowerBound
+  package func gradients(of elements: Range<Int>, leavesRest: Bool) -> GradientTerms {
+    GradientTerms(sum: total.base + elements.lowerBound)
   }
 
   package func ownedGradients() -> UnsafeMutablePointer<Float> { total.base }

@@ -48,7 +48,9 @@ package protocol GradientSum: AnyObject {
 
   /// After `sum`: the summed gradients of some elements of the owned part, at most `pieceLength` of them; they stay
   /// until the next call.
-  func gradients(of elements: Range<Int>) -> UnsafeMutablePointer<Float>
+  ///
+  /// - Parameter leavesRest: whether the caller makes the last addition, if there is one, which saves a pass.
+  func gradients(of elements: Range<Int>, leavesRest: Bool) -> GradientTerms
   /// After `sum`, once: the summed gradients of the whole owned part; they stay until the next `sum`.
   func ownedGradients() -> UnsafeMutablePointer<Float>
 
@@ -71,6 +73,13 @@ extension GradientSum {
   /// The elements that are summed and updated at a time: small enough for the nearest caches, so that a gradient
   /// is read once from memory between them.
   package static var pieceLength: Int { 4096 }
+}
+
+/// The sum of some gradients, up to an addition that may still be to be made.
+package struct GradientTerms {
+  package let sum: UnsafeMutablePointer<Float>
+  /// What is to be added to `sum`, element by element; nil: nothing.
+  package var rest: UnsafeMutablePointer<Float>?
 }
 
 /// What travelled behind a step's gradients, over all shards.

@@ -175,7 +175,7 @@ extension OwnerRound {
   func prepareMessages(riders places: UnsafeMutablePointer<Float>) {
     for (addition, target) in zip(groupAdditions, groupRiders) where !deliveries.isEmpty {
       let sum = addition.run(count: riderCount, places: places, stride: riderCount) { local[$0].riders }
-      target.update(from: sum, count: riderCount)
+      target.update(from: sum.sum, count: riderCount)
     }
     for delivery in deliveries where !delivery.slice.isEmpty {
       for addition in delivery.additions {
@@ -186,14 +186,16 @@ extension OwnerRound {
 
   /// The riders over all shards.
   func riders(places: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
-    addition.run(count: riderCount, places: places, stride: riderCount) { parts[$0].riders }
+    addition.run(count: riderCount, places: places, stride: riderCount) { parts[$0].riders }.sum
   }
 
   /// The sums of some elements of the owned slice.
   func gradients(
-    from first: Int, _ count: Int, places: UnsafeMutablePointer<Float>
-  ) -> UnsafeMutablePointer<Float> {
-    addition.run(count: count, places: places, stride: OwnerSum.pieceLength) { parts[$0].origin + first }
+    from first: Int, _ count: Int, places: UnsafeMutablePointer<Float>, leavesRest: Bool
+  ) -> GradientTerms {
+    addition.run(count: count, places: places, stride: OwnerSum.pieceLength, leavesRest: leavesRest) {
+      parts[$0].origin + first
+    }
   }
 
   /// The sums of all of the owned slice, in a partial's memory.

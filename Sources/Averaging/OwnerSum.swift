@@ -109,10 +109,11 @@ package final class OwnerSum: GradientSum {
     ownVectors + buffer * layout.gradientCount
   }
 
-  package func gradients(of elements: Range<Int>) -> UnsafeMutablePointer<Float> {
+  package func gradients(of elements: Range<Int>, leavesRest: Bool) -> GradientTerms {
     precondition(elements.count <= Self.pieceLength)
     guard let round else { preconditionFailure("nothing has been summed") }
-    return round.gradients(from: elements.lowerBound, elements.count, places: places.base)
+    return round.gradients(
+      from: elements.lowerBound, elements.count, places: places.base, leavesRest: leavesRest)
   }
 
   package func ownedGradients() -> UnsafeMutablePointer<Float> {

@@ -85,11 +85,11 @@ package final class SynchronizedStep {
     var start = sum.owned.lowerBound
     while start < sum.owned.upperBound {
       let piece = start..<min(start + type(of: sum).pieceLength, sum.owned.upperBound)
-      let gradients = sum.gradients(of: piece)
-      let scale = state.penalize(piece, parameters: parameters.base, gradients: gradients, scale: scale)
+      let gradients = sum.gradients(of: piece, leavesRest: state.addsRest)
+      let scale = state.penalize(piece, parameters: parameters.base, gradients: gradients.sum, scale: scale)
       state.update(
-        piece, parameters: parameters.base, gradients: gradients, scale: scale, learningRate: rate,
-        step: step + 1, momentum: momentum)
+        piece, parameters: parameters.base, gradients: gradients.sum, rest: gradients.rest, scale: scale,
+        learningRate: rate, step: step + 1, momentum: momentum)
       start = piece.upperBound
     }
   }

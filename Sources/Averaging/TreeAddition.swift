@@ -71,23 +71,25 @@ struct TreeAddition {
   /// - Parameters:
   ///   - partials: where each partial's elements begin, by its number.
   ///   - places: room for `placeCount` times `stride` elements.
-  /// - Returns: where the sum lies: in a place, or, of a single partial, in itself.
+  ///   - leavesRest: whether the last addition is left to the caller.
+  /// - Returns: where the sum lies, in a place, or, of a single partial, in itself; and what has still to be added to it.
   @inline(__always)
   func run(
-    count: Int, places: UnsafeMutablePointer<Float>, stride: Int,
+    count: Int, places: UnsafeMutablePointer<Float>, stride: Int, leavesRest: Bool = false,
     partials: (Int) -> UnsafeMutablePointer<Float>
-  ) -> UnsafeMutablePointer<Float> {
+  ) -> GradientTerms {
     @inline(__always) func address(_ operand: Operand) -> UnsafeMutablePointer<Float> {
       switch operand {
       case .partial(let index): partials(index)
       case .place(let index): places + index * stride
       }
     }
-    for addition in additions {
-      lockstep_add(
-        address(addition.left), address(addition.right), places + addition.into * stride, count)
+    for (index, addition) in additions.enumerated() {
+      let (left, right) = (address(addition.left), address(addition.right))
+      if leavesRest, index == additions.count - 1 { return GradientTerms(sum: left, rest: right) }
+      lockstep_add(left, right, places + addition.into * stride, count)
     }
-    return address(result)
+    return GradientTerms(sum: address(result))
   }
 
   /// The same within the partials' own memory, which loses what it had.

@@ -1,29 +1,48 @@
 #include "vector.h"
 
-CLONES void lockstep_sgd_update(lockstep_sgd s, const float *g, float *w, float *velocity, size_t n) {
+// The two update rules in the most use take a gradient that may still be a sum of two, h being null otherwise: between two
+// ranks that is the whole averaging, and the other rank's half arrives while the divisions are under way.
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void sgd(lockstep_sgd s, const float *g, const float *h, float *w, float *velocity, size_t n) {
   if (velocity == NULL) {
-    for (size_t i = 0; i < n; i++) w[i] -= s.learning_rate * (g[i] * s.scale + s.weight_decay * w[i]);
-  } else if (s.nesterov) {
     for (size_t i = 0; i < n; i++) {
-      float gradient = g[i] * s.scale + s.weight_decay * w[i];
-      float v = s.momentum * velocity[i] + s.undampened * gradient;
-      velocity[i] = v;
-      w[i] -= s.learning_rate * (gradient + s.momentum * v);
+      float sum = h == NULL ? g[i] : g[i] + h[i];
+      w[i] -= s.learning_rate * (sum * s.scale + s.weight_decay * w[i]);
     }
-  } else {
-    for (size_t i = 0; i < n; i++) {
-      float gradient = g[i] * s.scale + s.weight_decay * w[i];
-      float v = s.momentum * velocity[i] + s.undampened * gradient;
-      velocity[i] = v;
-      w[i] -= s.learning_rate * v;
-    }
+    return;
+  }
+  for (size_t i = 0; i < n; i++) {
+    float sum = h == NULL ? g[i] : g[i] + h[i];
+    float gradient = sum * s.scale + s.weight_decay * w[i];
+    float v = s.momentum * velocity[i] + s.undampened * gradient;
+    velocity[i] = v;
+    w[i] -= s.learning_rate * (s.nesterov ? gradient + s.momentum * v : v);
   }
 }
 
-CLONES void lockstep_adam_update(lockstep_adam s, const float *g, float *w, float *m, float *v, size_t n) {
+CLONES void lockstep_sgd_update(
+  lockstep_sgd s, const float *g, const float *h, float *w, float *velocity, size_t n) {
+  // A loop for each case: compilers make vectors of those that branch on nothing.
+  lockstep_sgd plain = s, nesterov = s;
+  plain.nesterov = 0;
+  nesterov.nesterov = 1;
+  if (h == NULL) {
+    if (velocity == NULL) sgd(s, g, NULL, w, NULL, n);
+    else if (s.nesterov) sgd(nesterov, g, NULL, w, velocity, n);
+    else sgd(plain, g, NULL, w, velocity, n);
+  } else {
+    if (velocity == NULL) sgd(s, g, h, w, NULL, n);
+    else if (s.nesterov) sgd(nesterov, g, h, w, velocity, n);
+    else sgd(plain, g, h, w, velocity, n);
+  }
+}
+
+INLINE void adam(lockstep_adam s, const float *g, const float *h, float *w, float *m, float *v, size_t n) {
   for (size_t i = 0; i < n; i++) {
     float weight = w[i];
-    float gradient = g[i] * s.scale + s.l2 * weight;
+    float sum = h == NULL ? g[i] : g[i] + h[i];
+    float gradient = sum * s.scale + s.l2 * weight;
     float first = s.beta1 * m[i] + s.rest1 * gradient;
     float second = s.beta2 * v[i] + s.rest2 * (gradient * gradient);
     m[i] = first;
@@ -33,7 +52,13 @@ CLONES void lockstep_adam_update(lockstep_adam s, const float *g, float *w, floa
   }
 }
 
-static inline __attribute__((always_inline)) float sign(float x) { return (float)((x > 0) - (x < 0)); }
+CLONES void lockstep_adam_update(
+  lockstep_adam s, const float *g, const float *h, float *w, float *m, float *v, size_t n) {
+  if (h == NULL) adam(s, g, NULL, w, m, v, n);
+  else adam(s, g, h, w, m, v, n);
+}
+
+INLINE float sign(float x) { return (float)((x > 0) - (x < 0)); }
 
 CLONES void lockstep_rmsprop_update(
   lockstep_rmsprop s, const float *g, float *w, float *square, float *velocity, float *average, size_t n) {

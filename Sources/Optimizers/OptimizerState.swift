@@ -20,6 +20,14 @@ package final class OptimizerState {
   /// The exponential moving average of the parameters, if one is kept.
   package var average: Arena<Float>? { averageDecay == nil ? nil : vectors.last }
 
+  /// Whether `update` makes the last addition of the gradients by itself.
+  package var addsRest: Bool {
+    switch rule {
+    case .sgd, .adam, .adamW: !penalizes
+    default: false
+    }
+  }
+
   private let parts: [Part]
   private let penalizes: Bool
   private let averageDecay: Double?
@@ -164,17 +172,19 @@ package final class OptimizerState {
   ///   - elements: a part of the range; nil: all of it.
   ///   - parameters: the whole parameter vector.
   ///   - gradients: sums over the batch, for these elements only; after `prepare` what that left.
+  ///   - rest: what is still to be added to `gradients`, element by element, where the state `addsRest`.
   ///   - scale: makes the sums the gradient to use: 1/samples, times what clipping leaves.
   ///   - momentum: in place of the rule's momentum or β₁.
   package func update(
     _ elements: Range<Int>? = nil, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
-    scale: Float, learningRate: Double, step: Int, momentum: Double? = nil
+    rest: UnsafePointer<Float>? = nil, scale: Float, learningRate: Double, step: Int, momentum: Double? = nil
   ) {
+    precondition(rest == nil || addsRest)
     let rule = momentum.map(rule.with(momentum:)) ?? rule
     forEachPart(of: elements) { part, local, position in
       update(
-        part, local, rule, parameters + range.lowerBound, gradients + position, scale: scale,
-        learningRate: learningRate * part.settings.learningRateFactor, step: step)
+        part, local, rule, parameters + range.lowerBound, gradients + position, rest.map { $0 + position },
+        scale: scale, learningRate: learningRate * part.settings.learningRateFactor, step: step)
     }
     guard let averageDecay, let average else { return }
     let elements = elements ?? range
@@ -190,10 +200,10 @@ package final class OptimizerState {
 
   /// - Parameters:
   ///   - local: the elements, counted from the beginning of the range, of the part.
-  ///   - g: their gradients.
+  ///   - g: their gradients, to which `h` is to be added, where there is one.
   private func update(
     _ part: Part, _ local: Range<Int>, _ rule: UpdateRule, _ parameters: UnsafeMutablePointer<Float>,
-    _ g: UnsafePointer<Float>, scale: Float, learningRate: Double, step: Int
+    _ g: UnsafePointer<Float>, _ h: UnsafePointer<Float>?, scale: Float, learningRate: Double, step: Int
   ) {
     let (first, count) = (local.lowerBound, local.count)
     let (w, decay) = (parameters + first, part.settings.weightDecay)
@@ -203,7 +213,7 @@ package final class OptimizerState {
         scale: scale, learning_rate: Float(learningRate), momentum: Float(momentum),
         undampened: step == 1 ? 1 : Float(1 - dampening), weight_decay: Float(decay),
         nesterov: nesterov ? 1 : 0)
-      lockstep_sgd_update(settings, g, w, momentum == 0 ? nil : state(0), count)
+      lockstep_sgd_update(settings, g, h, w, momentum == 0 ? nil : state(0), count)
     }
 
     switch rule {
@@ -212,12 +222,12 @@ package final class OptimizerState {
     case .adam(let beta1, let beta2, let epsilon, _):
       let settings = AdamSettings(beta1: beta1, beta2: beta2, epsilon: epsilon)
         .kernel(scale: scale, learningRate: learningRate, l2: decay, step: step)
-      lockstep_adam_update(settings, g, w, state(0), state(1), count)
+      lockstep_adam_update(settings, g, h, w, state(0), state(1), count)
     case .adamW(let beta1, let beta2, let epsilon, _):
       var settings = AdamSettings(beta1: beta1, beta2: beta2, epsilon: epsilon)
         .kernel(scale: scale, learningRate: learningRate, l2: 0, step: step)
       settings.decay_factor = Float(1 - learningRate * decay)
-      lockstep_adam_update(settings, g, w, state(0), state(1), count)
+      lockstep_adam_update(settings, g, h, w, state(0), state(1), count)
     case .rmsprop(let alpha, let epsilon, let momentum, let centered, _):
       let settings = lockstep_rmsprop(
         scale: scale, learning_rate: Float(learningRate), alpha: Float(alpha), rest: Float(1 - alpha),

@@ -64,6 +64,9 @@ extension Scenario {
             _ = try sum.sum(batch: batch, phase: { _ in }, compute: madeUp.compute)
             let expected = madeUp.canonicalTotal()
             try check(bits: sum.summed(), equal: expected[sum.owned], "\(what), \(batch) samples")
+            try check(
+              bits: sum.summed(leavesRest: true), equal: expected[sum.owned],
+              "\(what), \(batch) samples, the last addition made here")
             let whole = UnsafeBufferPointer(start: sum.ownedGradients(), count: sum.owned.count)
             try check(bits: whole, equal: expected[sum.owned], "\(what), \(batch) samples, at once")
             try sum.share()
@@ -113,10 +116,13 @@ extension Scenario {
 
 extension GradientSum {
   /// The sums of the owned part, piece by piece, as an update takes them.
-  fileprivate func summed() -> [Float] {
+  fileprivate func summed(leavesRest: Bool = false) -> [Float] {
     stride(from: owned.lowerBound, to: owned.upperBound, by: Self.pieceLength).flatMap { start in
       let piece = start..<min(start + Self.pieceLength, owned.upperBound)
-      return Array(UnsafeBufferPointer(start: gradients(of: piece), count: piece.count))
+      let terms = gradients(of: piece, leavesRest: leavesRest)
+      return (0..<piece.count).map { index in
+        terms.rest.map { terms.sum[index] + $0[index] } ?? terms.sum[index]
+      }
     }
   }
 }

@@ -56,6 +56,37 @@ import Optimizers
     }
   }
 
+  @Test(arguments: rules) func theLastAdditionMadeInTheUpdateGivesTheSameBits(_ rule: UpdateRule) {
+    let count = 333
+    let (added, left) = (Arena<Float>(count: count), Arena<Float>(count: count))
+    for (index, value) in values(count, 1).enumerated() {
+      added.base[index] = value
+      left.base[index] = value
+    }
+    let states = [OptimizerState(rule, range: 0..<count), OptimizerState(rule, range: 0..<count)]
+    guard states[0].addsRest else { return }
+    for step in 1...3 {
+      let (mine, other) = (values(count, UInt64(30 + step)), values(count, UInt64(40 + step)))
+      let sums = zip(mine, other).map { $0 + $1 }
+      states[0].update(parameters: added.base, gradients: sums, scale: 0.5, learningRate: 0.1, step: step)
+      // From an element in the middle on, as owners of slices take them.
+      for part in [0..<100, 100..<count] {
+        mine.withUnsafeBufferPointer { mine in
+          other.withUnsafeBufferPointer { other in
+            guard let first = mine.baseAddress, let second = other.baseAddress else { return }
+            states[1].update(
+              part, parameters: left.base, gradients: first + part.lowerBound, rest: second + part.lowerBound,
+              scale: 0.5, learningRate: 0.1, step: step)
+          }
+        }
+      }
+    }
+    #expect(added.buffer.elementsEqual(left.buffer))
+    for (one, other) in zip(states[0].vectors, states[1].vectors) {
+      #expect(one.buffer.elementsEqual(other.buffer))
+    }
+  }
+
   @Test(arguments: rules) func slicesGiveTheBitsOfTheWhole(_ rule: UpdateRule) {
     let count = 1000
     for cuts in [[0, 1000], [0, 16, 1000], [0, 1, 18, 333, 334, 997, 1000], [0, 500, 500, 1000]] {

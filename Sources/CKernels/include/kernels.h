@@ -118,14 +118,17 @@ typedef struct {
   float scale, learning_rate, momentum, undampened, weight_decay;
   int nesterov;
 } lockstep_sgd;
-// velocity may be null where momentum is 0.
-void lockstep_sgd_update(lockstep_sgd s, const float *g, float *w, float *velocity, size_t n);
+// The gradient is g + h, or g alone where h is null. velocity may be null where momentum is 0.
+void lockstep_sgd_update(
+  lockstep_sgd s, const float *g, const float *h, float *w, float *velocity, size_t n);
 
 // rest1 = 1 − beta1 and rest2 = 1 − beta2, rounded once: 1 − 0.999 in single precision is off by 1.3e-5.
 typedef struct {
   float scale, step_size, beta1, rest1, beta2, rest2, root_correction, epsilon, l2, decay_factor;
 } lockstep_adam;
-void lockstep_adam_update(lockstep_adam s, const float *g, float *w, float *m, float *v, size_t n);
+// The gradient is g + h, or g alone where h is null.
+void lockstep_adam_update(
+  lockstep_adam s, const float *g, const float *h, float *w, float *m, float *v, size_t n);
 
 typedef struct {
   float scale, learning_rate, alpha, rest, momentum, epsilon, weight_decay;
