@@ -112,8 +112,10 @@ package final class OwnerSum: GradientSum {
   package func gradients(of elements: Range<Int>, leavesRest: Bool) -> GradientTerms {
     precondition(elements.count <= Self.pieceLength)
     guard let round else { preconditionFailure("nothing has been summed") }
+    // Of a few pieces all partials are in the caches near by, where a pass of additions alone is quicker.
     return round.gradients(
-      from: elements.lowerBound, elements.count, places: places.base, leavesRest: leavesRest)
+      from: elements.lowerBound, elements.count, places: places.base,
+      leavesRest: leavesRest && owned.count > 4 * Self.pieceLength)
   }
 
   package func ownedGradients() -> UnsafeMutablePointer<Float> {
