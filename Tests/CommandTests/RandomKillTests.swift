@@ -8,20 +8,20 @@ import Foundation
 import Testing
 
 @Suite(.serialized) struct RandomKillTests {
-  /// Networks of different kinds, each trained for about a second.
+  /// Networks of different kinds, each trained for a second or two.
   static let models: [KilledRun.Model] = [
     .init(
-      name: "mlp", steps: 100, everySteps: 4,
+      name: "mlp", steps: 160, everySteps: 4,
       settings: settings(
         "data.name=digits", "data.samples=800", "data.testSamples=60", "model.name=mlp", "batch=64",
         "optimizer.name=adam", "optimizer.clipNorm=0.5", "optimizer.learningRate=0.002")),
     .init(
-      name: "lenet", steps: 60, everySteps: 3,
+      name: "lenet", steps: 90, everySteps: 3,
       settings: settings(
         "data.name=digits", "data.samples=300", "data.testSamples=60", "model.name=lenet", "batch=24",
         "optimizer.name=sgd", "optimizer.momentum=0.9", "optimizer.learningRate=0.02")),
     .init(
-      name: "lstm", steps: 60, everySteps: 3,
+      name: "lstm", steps: 90, everySteps: 3,
       settings: settings(
         "data.name=built-in-text", "data.characters=20000", "data.context=16", "model.name=char-lstm",
         "model.width=32", "batch=24", "optimizer.name=adam", "optimizer.clipNorm=1")),
