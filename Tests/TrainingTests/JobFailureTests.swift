@@ -54,6 +54,27 @@ import Training
         == "rank 2 on host node2.local hung, exit code 1")
   }
 
+  @Test func severalHangingRanksAreFoundOnTheirHosts() {
+    let one = read(
+      "lockstep: no progress for 2 s: rank 2 on node7 does not run (stopped), in step 6, averaging")
+    #expect(one.hanging == [.init(rank: 2, host: "node7")])
+    let several = read(
+      """
+      lockstep: no progress for 30 s: nothing has come from ranks 2 to 4, 6, heard of last, in step 6, averaging
+        ranks 0, 1, 5 on node1: in step 6, averaging, waiting for others
+        ranks 2, 3 on node2: in step 6, averaging
+        ranks 4, 6 on node3.local: in step 6, averaging
+      """)
+    #expect(
+      several.hanging == [
+        .init(rank: 2, host: "node2"), .init(rank: 3, host: "node2"), .init(rank: 4, host: "node3.local"),
+        .init(rank: 6, host: "node3.local"),
+      ])
+    let waiting = read(
+      "lockstep: no progress for 30 s: rank 1 on node1 waits for a message that does not come, in")
+    #expect(waiting.hanging.isEmpty)
+  }
+
   @Test func lostDaemonsNameTheirHosts() {
     let failure = read("  HNP daemon   : [[8,0],0] on node a\n  Remote daemon: [[8,0],2] on node nodeb")
     #expect(failure.lostHosts == ["nodeb"] && failure.rank == nil)

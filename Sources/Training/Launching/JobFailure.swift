@@ -35,6 +35,7 @@ package struct JobFailure: Sendable, Equatable {
   /// Takes notice of a line.
   package mutating func read(_ line: some StringProtocol) {
     let line = String(line)
+    if readHang(line) { return }
     if let match = line.firstMatch(of: /process rank (\d+) with PID \d+ on node (\S+) exited on signal (\d+)/)
     {
       if rank == nil {
@@ -45,12 +46,6 @@ package struct JobFailure: Sendable, Equatable {
     } else if let match = line.firstMatch(of: /^\s*Exit code:\s*(\d+)/), let ended = endedRank {
       if rank == nil { rank = ended }
       if rank == ended { exitCode = Int(match.1) }
-    } else if let match = line.firstMatch(of: /^lockstep: hang: rank (\d+) on host ([^\s:,;]+)/),
-      let rank = Int(match.1)
-    {
-      let place = Place(
-        rank: rank, host: match.2.hasSuffix(".") ? String(match.2.dropLast()) : String(match.2))
-      if !hanging.contains(place) { hanging.append(place) }
     } else if let match = line.firstMatch(of: #/^lockstep: rank (\d+) of \d+ on ([^\s:]+): /#) {
       // What a rank says before it ends the others. The first is the cause.
       if rank == nil { (rank, host) = (Int(match.1), String(match.2)) }
@@ -59,6 +54,53 @@ package struct JobFailure: Sendable, Equatable {
       if !lostHosts.contains(name) { lostHosts.append(name) }
     } else {
       readRefusal(line)
+    }
+  }
+
+  /// Ranks that a watchdog blames and whose hosts are told in lines that follow.
+  private var blamed: Set<Int> = []
+
+  /// What a watchdog says: `lockstep: hang: rank 2 on host H`, or `lockstep: no progress for 30 s: rank 2 on H does not
+  /// run`; where several are to blame, the hosts follow in lines such as `  ranks 2, 3 on H: in step 12`.
+  private mutating func readHang(_ line: String) -> Bool {
+    if let match = line.firstMatch(of: /^lockstep: (?:hang|no progress for [^:]+): (.+)/) {
+      // One that waits for a message is not the one that did not send it.
+      guard let ranks = match.1.firstMatch(of: Self.someRanks), !match.1.contains(/\swaits? for a message/)
+      else {
+        return true
+      }
+      let numbers = Self.numbers(ranks.1)
+      if let host = ranks.2 { add(numbers, host) } else { blamed = Set(numbers) }
+      return true
+    }
+    guard !blamed.isEmpty, let match = line.prefixMatch(of: /\s\s(ranks? .*)/),
+      let ranks = match.1.prefixMatch(of: Self.someRanks), let host = ranks.2
+    else { return false }
+    let numbers = Self.numbers(ranks.1).filter(blamed.contains)
+    add(numbers, host)
+    blamed.subtract(numbers)
+    return true
+  }
+
+  private mutating func add(_ ranks: [Int], _ host: Substring) {
+    let name = String(host.hasSuffix(".") ? host.dropLast() : host)
+    for rank in ranks where !hanging.contains(Place(rank: rank, host: name)) {
+      hanging.append(Place(rank: rank, host: name))
+    }
+  }
+
+  /// `rank 2 on host H`, `ranks 0, 2 to 4 on H`, `ranks 0, 1`.
+  private static var someRanks: Regex<(Substring, Substring, Substring?)> {
+    /ranks? (\d+(?: to \d+)?(?:, \d+(?: to \d+)?)*)(?: on (?:host )?([^\s:,;]+))?/
+  }
+
+  private static func numbers(_ text: Substring) -> [Int] {
+    text.split(separator: ", ").flatMap { part -> [Int] in
+      let ends = part.split(separator: " to ").compactMap { Int($0) }
+      guard let first = ends.first, let last = ends.last, first <= last, last - first < 1 << 20 else {
+        return []
+      }
+      return Array(first...last)
     }
   }
 
