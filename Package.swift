@@ -24,6 +24,9 @@ let package = Package(
     .target(
       name: "OneDNNPrimitives", dependencies: ["CKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
+    // Starting processes so that they end with us, which Swift cannot say.
+    .target(name: "CProcesses"),
+
     // Places where tests have the program fail.
     .target(name: "Failpoints"),
 
@@ -38,7 +41,7 @@ let package = Package(
     .target(name: "Checkpoints", dependencies: ["TensorCore", "CXXHash", "Failpoints"]),
     .target(
       name: "Training",
-      dependencies: ["Layers", "Averaging", "Datasets", "Checkpoints", "Failpoints", "Yams"]),
+      dependencies: ["Layers", "Averaging", "Datasets", "Checkpoints", "Failpoints", "CProcesses", "Yams"]),
     .target(name: "Lockstep", dependencies: ["Training"]),
     .executableTarget(
       name: "lockstep",

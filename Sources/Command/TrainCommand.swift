@@ -86,7 +86,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   /// What a run is called that gets a folder of its own.
-  private var name: String {
+  var name: String {
     let last = config?.split(separator: "/").last.map(String.init) ?? "run"
     return last.split(separator: ".").first.map(String.init) ?? "run"
   }

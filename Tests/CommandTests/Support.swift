@@ -145,7 +145,33 @@ func waitUntil(_ what: String, timeout: Double = 30, _ condition: () -> Bool) th
   }
 }
 
+extension Workplace {
+  /// Under which the processes of a test can be found, however they were left by those that started them.
+  private static let mark = "LOCKSTEP_TEST_PLACE"
+
+  /// The environment of what this test starts.
+  var environment: [String: String] { [Self.mark: path] }
+
+  /// The processes that have this environment and still run.
+  func processes() -> [pid_t] {
+    let variable = Data("\(Self.mark)=\(path)".utf8)
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { pid_t($0) }.filter { id in
+      let variables = FileManager.default.contents(atPath: "/proc/\(id)/environ") ?? Data()
+      return variables.split(separator: 0).contains(variable) && Program.isRunning(id)
+    }
+  }
+}
+
 extension RunningProgram {
+  /// The mpirun that `lockstep launch` has started.
+  func launcher() -> pid_t? {
+    descendants().first { id in
+      let name = FileManager.default.contents(atPath: "/proc/\(id)/comm") ?? Data()
+      return name == Data("mpirun\n".utf8)
+    }
+  }
+
   /// The process of a rank.
   func process(ofRank rank: Int) -> pid_t? {
     descendants().first { id in

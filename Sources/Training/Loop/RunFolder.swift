@@ -3,7 +3,7 @@ import Foundation
 
 /// Where a run keeps its files, and the rule that an existing run is resumed or refused, never overwritten.
 /// Rank 0 alone has one.
-final class RunFolder {
+package final class RunFolder {
   let path: String
   let store: CheckpointStore
   /// The checkpoint to go on from, if there is one.
@@ -49,7 +49,8 @@ final class RunFolder {
     }
   }
 
-  private static func firstFree(_ prefix: String) -> String {
+  /// The first free of `PREFIX-1`, `PREFIX-2`, …: the folder that a run gets by itself.
+  package static func firstFree(_ prefix: String) -> String {
     var number = 1
     while FileManager.default.fileExists(atPath: "\(prefix)-\(number)") { number += 1 }
     return "\(prefix)-\(number)"

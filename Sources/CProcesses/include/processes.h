@@ -1,0 +1,21 @@
+#pragma once
+
+// What a program needs to start others that end when it ends, and Swift cannot call: fork, and functions with a variable
+// number of arguments. Linux only.
+
+// Starts a program in a process group of its own, with nothing on its standard input, its standard error going to
+// `errors`, and the usual answers to signals. When the calling thread ends, however it dies, the program gets
+// `death_signal`.
+//
+// Returns its process number, or -1 with errno set. A program that cannot be executed ends with exit code 127.
+int lockstep_spawn(const char *path, char *const arguments[], char *const environment[], int errors, int death_signal);
+
+// Has what the processes below this one leave behind become its children, instead of the system's first process's.
+int lockstep_adopt_orphans(void);
+
+// Blocks some signals in the calling thread (and those it will start), and returns a descriptor from which they are read
+// instead, or -1 with errno set.
+int lockstep_signal_descriptor(const int *signals, int count);
+
+// The next signal that came, or 0 if there is none.
+int lockstep_next_signal(int descriptor);
