@@ -5,8 +5,8 @@ import TensorCore
 public enum SavedTokenizer {
   /// The most bytes of a saved tokenizer: about ten times those of a vocabulary of 100,000.
   public static let greatestSize = 64 << 20
-  /// The most values in its JSON: five times those of a vocabulary of 250,000 with as many merges.
-  private static let mostValues = 1 << 22
+  /// The most values in its JSON: twice those of a vocabulary of 200,000 with as many merges and more.
+  private static let mostValues = 3 << 20
   private static let greatestDepth = 32
 
   /// The tokenizer of which this is `serialized`, or the contents of a `tokenizer.json` with byte-level
