@@ -58,6 +58,9 @@ let package = Package(
       name: "distributed-runner", dependencies: ["DistributedScenarios"],
       path: "Tests/distributed-runner"),
 
+    // Reads files that want to do harm: made from those in Tests/Corpus, or by libFuzzer (scripts/fuzz).
+    .executableTarget(name: "reader-fuzzer", dependencies: ["Training"], path: "Tests/reader-fuzzer"),
+
     // Expected values from PyTorch, read from Tests/Fixtures.
     .target(name: "FixtureSupport", path: "Tests/FixtureSupport"),
 
@@ -84,6 +87,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "DistributedScenarios", "AllocationCounter", "FixtureSupport"]),
+    .testTarget(name: "ReaderTests", dependencies: ["DistributedScenarios", "reader-fuzzer"]),
     .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "ImageWriter", "lockstep"]),
   ]
 )

@@ -36,6 +36,16 @@ static void on_message(j_common_ptr jpeg, int level) {
   }
 }
 
+// A picture has about ten scans; each of a million that a small file could have would pass over all pixels again.
+#define MOST_SCANS 100
+
+static void on_progress(j_common_ptr jpeg) {
+  if (((j_decompress_ptr)jpeg)->input_scan_number <= MOST_SCANS) return;
+  trap *trap_ = (trap *)jpeg->err;
+  snprintf(trap_->error->text, sizeof trap_->error->text, "more than %d scans", MOST_SCANS);
+  longjmp(trap_->escape, 1);
+}
+
 bool lockstep_is_jpeg(const uint8_t *bytes, size_t count) {
   return count >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF;
 }
@@ -58,6 +68,7 @@ static bool read_jpeg(
   const uint8_t *bytes, size_t count, lockstep_image *image, uint8_t *pixels, lockstep_image_error *error) {
   struct jpeg_decompress_struct jpeg;
   trap trap_;
+  struct jpeg_progress_mgr progress = {.progress_monitor = on_progress};
   uint8_t *volatile inks = NULL;
   memset(&jpeg, 0, sizeof jpeg);
   jpeg.err = jpeg_std_error(&trap_.manager);
@@ -70,6 +81,7 @@ static bool read_jpeg(
     return false;
   }
   jpeg_create_decompress(&jpeg);
+  jpeg.progress = &progress;
   jpeg_mem_src(&jpeg, bytes, count);
   jpeg_read_header(&jpeg, TRUE);
   uint32_t width = jpeg.image_width, height = jpeg.image_height;

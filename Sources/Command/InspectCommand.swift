@@ -42,15 +42,19 @@ struct InspectCommand: ParsableCommand {
         return Ending.done
       }
       print(location)
-      let width = file.tensors.map(\.name.count).max() ?? 0
+      // A name may be as long as a file, and hold anything.
+      let names = file.tensors.map { Diagnosis.readable($0.name) }
+      let width = min(names.map(\.count).max() ?? 0, 80)
       var total = 0
-      for tensor in file.tensors {
-        let name = tensor.name.padding(toLength: width, withPad: " ", startingAt: 0)
+      for (tensor, fullName) in zip(file.tensors, names) {
+        let name = fullName + String(repeating: " ", count: max(0, width - fullName.count))
         print("  \(name)  \(tensor.elementType.rawValue)  \(tensor.shape)")
         total += tensor.shape.reduce(1, *)
       }
       print("  \(total) values in \(file.tensors.count) tensors, digest \(try file.digest())")
-      if let step = file.metadata["lockstep.step"] { print("  saved after step \(step)") }
+      if let step = file.metadata["lockstep.step"] {
+        print("  saved after step \(Diagnosis.readable(step))")
+      }
       try listCheckpoints()
       return Ending.done
     }

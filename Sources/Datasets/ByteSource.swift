@@ -5,8 +5,8 @@ import TensorCore
 /// Reads a file from front to back, inflating it where its first bytes say that it is gzipped.
 ///
 /// It gives as many bytes as are asked for and holds one small buffer, so what a reader asks for bounds
-/// the memory, however much a file would inflate to. At the end of gzipped data its checksum has been
-/// verified.
+/// the memory, however much a file would inflate to; and a small file that would inflate to very much is
+/// refused on the way. At the end of gzipped data its checksum has been verified.
 final class ByteSource {
   let path: String
   /// The size of the file as it lies on the disk.
@@ -14,8 +14,10 @@ final class ByteSource {
   let isGzipped: Bool
 
   private static let chunkSize = 1 << 17
-  /// Deflate cannot shrink data more than this.
-  private static let greatestRatio = 1032
+  /// What a gzipped file may inflate to: so many times its size, and always `freelyInflated` bytes. Data shrink to a
+  /// tenth or a fiftieth; deflate can go to a thousandth, which is how little files are made that fill a memory.
+  private static let greatestRatio = 200
+  private static let freelyInflated = 32 << 20
 
   private let descriptor: Int32
   private let chunk: UnsafeMutablePointer<UInt8>
@@ -25,9 +27,11 @@ final class ByteSource {
   private let stream: UnsafeMutablePointer<z_stream>
   private var streamIsOpen = false
   private var isBetweenMembers = false
+  private var inflated = 0
 
   init(path: String) throws(DatasetError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw DatasetError(
         at: path, expected: "a file that can be read", found: Self.systemError(errno),
@@ -65,11 +69,41 @@ final class ByteSource {
     close(descriptor)
   }
 
-  /// The most bytes that a file of this size can hold.
+  /// The most bytes that a file of this size may hold.
   var greatestContents: Int {
     guard isGzipped else { return fileSize }
     let (product, overflows) = fileSize.multipliedReportingOverflow(by: Self.greatestRatio)
-    return overflows ? Int.max : product
+    return overflows ? Int.max : max(product, Self.freelyInflated)
+  }
+
+  /// Up to `count` bytes, fewer only at the end. What is to be inflated gets memory as it comes: a file may say that
+  /// it holds anything.
+  func bytes(upTo count: Int) throws(DatasetError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    while bytes.count < count {
+      let rest = count - bytes.count
+      let wanted = isGzipped ? min(rest, max(1 << 16, bytes.count / 2)) : min(rest, fileSize + 1)
+      let piece = try self.piece(wanted)
+      let isLast = piece.count < wanted
+      if bytes.isEmpty { bytes = piece } else { bytes += piece }
+      if isLast { break }
+    }
+    return bytes
+  }
+
+  private func piece(_ count: Int) throws(DatasetError) -> [UInt8] {
+    // The pages of a large allocation become real when they are written.
+    var outcome: Result<Int, DatasetError> = .success(0)
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { memory, filled in
+      do throws(DatasetError) {
+        let wanted = UnsafeMutableBufferPointer(rebasing: memory[..<count])
+        filled = try read(UnsafeMutableRawBufferPointer(wanted))
+      } catch {
+        outcome = .failure(error)
+      }
+    }
+    _ = try outcome.get()
+    return bytes
   }
 
   /// Fills `memory` and returns how many bytes it got: fewer than asked for only at the end.
@@ -99,7 +133,15 @@ final class ByteSource {
         inflateReset(stream)
         isBetweenMembers = false
       }
-      filled += try inflate(base + filled, memory.count - filled)
+      let more = try inflate(base + filled, memory.count - filled)
+      filled += more
+      inflated += more
+      guard inflated <= greatestContents else {
+        throw DatasetError(
+          at: path, expected: "at most \(greatestContents) bytes in a gzipped file of \(fileSize)",
+          found: "more",
+          remedy: "If it is meant to hold so much, inflate it first: gunzip \(path)")
+      }
     }
     return filled
   }

@@ -67,7 +67,9 @@ public struct IDXArray: Sendable {
     if isTooLarge {
       throw DatasetError(
         at: path, expected: contents, found: "a file of only \(source.fileSize) bytes",
-        remedy: "The header is damaged or the file was cut short: fetch it again.")
+        remedy: source.isGzipped
+          ? "The header is damaged, or the file is to be inflated first, with gunzip."
+          : "The header is damaged or the file was cut short: fetch it again.")
     }
     self.element = element
     self.shape = shape
@@ -105,21 +107,10 @@ public struct IDXArray: Sendable {
   private static func read(
     _ count: Int, of contents: String, from source: ByteSource
   ) throws(DatasetError) -> [UInt8] {
-    // The pages of a large allocation become real when they are written.
-    var outcome: Result<Int, DatasetError> = .success(0)
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { memory, filled in
-      do throws(DatasetError) {
-        let wanted = UnsafeMutableBufferPointer(rebasing: memory[..<count])
-        filled = try source.read(UnsafeMutableRawBufferPointer(wanted))
-        outcome = .success(filled)
-      } catch {
-        outcome = .failure(error)
-      }
-    }
-    let filled = try outcome.get()
-    guard filled == count else {
+    let bytes = try source.bytes(upTo: count)
+    guard bytes.count == count else {
       throw DatasetError(
-        at: source.path, expected: "\(contents), \(count) bytes", found: "only \(filled) bytes",
+        at: source.path, expected: "\(contents), \(count) bytes", found: "only \(bytes.count) bytes",
         remedy: "The file was cut short: fetch it again.")
     }
     return bytes

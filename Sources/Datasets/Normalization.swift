@@ -36,6 +36,13 @@ public struct Normalization: Sendable, Equatable, Codable {
     self.standardDeviation = standardDeviation
   }
 
+  /// Whether it can be applied; what is read from a file may say anything.
+  package var isPossible: Bool {
+    guard kind == .standard else { return mean.isEmpty && standardDeviation.isEmpty }
+    return !mean.isEmpty && mean.count == standardDeviation.count && mean.allSatisfy(\.isFinite)
+      && standardDeviation.allSatisfy { $0 > 0 && $0.isFinite }
+  }
+
   /// The number of channels it is made for; nil where any number will do.
   var channels: Int? { kind == .standard ? mean.count : nil }
 

@@ -14,6 +14,10 @@ package struct DecodedImage {
   package static let greatestSide = 65_500
   /// The most pixels of an image: 256 Mi.
   package static let greatestArea = 1 << 28
+  /// The most pixels of an image whose file is small: 16 Mi. Beyond that a file must have a byte for every
+  /// `pixelsPerByte`, which the emptiest page has; else a hundred bytes could ask for a gigabyte.
+  package static let freeArea = 1 << 24
+  package static let pixelsPerByte = 2048
 
   package init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
     precondition(pixels.count == width * height * channels, "a byte for each channel of each pixel")
@@ -50,6 +54,14 @@ package struct DecodedImage {
         at: path,
         expected: "an image of up to \(Self.greatestSide) pixels a side and \(Self.greatestArea) in all",
         found: "a header that says \(width) × \(height)",
+        remedy: "Make the image smaller; if it is, the file is damaged: fetch it again.")
+    }
+    guard width * height <= max(Self.freeArea, Self.pixelsPerByte * bytes.count) else {
+      throw DatasetError(
+        at: path,
+        expected:
+          "at most \(Self.pixelsPerByte) pixels for each byte of the file beyond \(Self.freeArea) pixels",
+        found: "a header that says \(width) × \(height), in a file of \(bytes.count) bytes",
         remedy: "Make the image smaller; if it is, the file is damaged: fetch it again.")
     }
     var succeeded = false

@@ -52,8 +52,9 @@ public struct CSVColumns: Sendable, Equatable {
     }
     var places = Places()
     var taken: [Int: String] = [:]
+    let found = hasHeader ? Dictionary(grouping: names.indices) { names[$0] } : [:]
     func take(_ column: String, as purpose: String) throws(DatasetError) -> Int {
-      let place = try self.place(of: column, in: names, path: path)
+      let place = try self.place(of: column, in: names, found: found[column] ?? [], path: path)
       if let other = taken.updateValue(purpose, forKey: place) {
         throw DatasetError(
           at: path, expected: "a column for each purpose",
@@ -78,15 +79,17 @@ public struct CSVColumns: Sendable, Equatable {
     return places
   }
 
-  private func place(of column: String, in names: [String], path: String) throws(DatasetError) -> Int {
-    let found = names.indices.filter { hasHeader && names[$0] == column }
+  /// - Parameter found: the places of all columns of this name.
+  private func place(
+    of column: String, in names: [String], found: [Int], path: String
+  ) throws(DatasetError) -> Int {
     if found.count == 1 { return found[0] }
     if found.isEmpty, let number = Int(column), 1...names.count ~= number { return number - 1 }
     throw DatasetError(
       at: path,
       expected: found.isEmpty ? "a column '\(column)'" : "a single column '\(column)'",
       found: found.isEmpty
-        ? "\(names.count) columns: \(Self.list(names))" : "the columns \(found.map { $0 + 1 })",
+        ? "\(names.count) columns: \(Self.list(names))" : "the columns \(found.prefix(20).map { $0 + 1 })",
       remedy: found.isEmpty
         ? "Name a column as the header does, or by its number from 1." : "Name it by its number.")
   }

@@ -24,6 +24,8 @@ struct CSVReader {
   private let delimiter: UInt8
   private var index = 0
 
+  /// Bounds what a line of nothing but delimiters can cost.
+  private static let mostFields = 1 << 17
   private static let quote = UInt8(ascii: "\"")
   private static let lineFeed: UInt8 = 10
   private static let carriageReturn: UInt8 = 13
@@ -45,6 +47,9 @@ struct CSVReader {
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }
   }
 
+  /// The bytes behind the row that was read last.
+  var bytesLeft: Int { bytes.count - index }
+
   /// Reads the next row into `fields`; false at the end. Throws where quotes are wrong.
   mutating func next() throws(DatasetError) -> Bool {
     while index < bytes.count {
@@ -52,6 +57,11 @@ struct CSVReader {
       if takeLineEnd() { continue }
       fields.removeAll(keepingCapacity: true)
       while true {
+        guard fields.count < Self.mostFields else {
+          throw wrong(
+            "at most \(Self.mostFields) fields in a row", "more",
+            "Save wide data as arrays, for data.name npy.")
+        }
         fields.append(bytes[safe: index] == Self.quote ? try quotedField() : try plainField())
         if index == bytes.count || takeLineEnd() { return true }
         // What ends a field within a row is the delimiter.

@@ -84,6 +84,9 @@ private struct Rows {
   private var firstRows: [Int] = []
   private var count = 0
 
+  /// Bounds what labels can cost that are all different.
+  private static let mostClasses = 1 << 17
+
   init(places: CSVColumns.Places, names: [String]) {
     self.places = places
     self.names = names
@@ -95,6 +98,11 @@ private struct Rows {
         at: "\(reader.path), row \(reader.row)", expected: "\(names.count) fields, as in the first row",
         found: "\(reader.fields.count)",
         remedy: "Correct the row; fields that hold the delimiter need quotes around them.")
+    }
+    if count == 0 {
+      // Growing bit by bit takes up to three times the memory. A field has an end, and a number a digit.
+      let rowsLeft = reader.bytesLeft / (names.count + places.inputs.count) + 2
+      inputs.reserveCapacity(rowsLeft * places.inputs.count)
     }
     for column in places.inputs { inputs.append(try number(reader, column)) }
     for column in places.values { values.append(try number(reader, column)) }
@@ -110,6 +118,9 @@ private struct Rows {
       if let number = classes[name] {
         labels.append(number)
       } else {
+        guard classes.count < Self.mostClasses else {
+          throw wrong(reader, column, "at most \(Self.mostClasses) different classes", "more")
+        }
         let number = Int32(classes.count)
         classes[name] = number
         firstRows.append(reader.row)

@@ -45,35 +45,53 @@ public struct NPYArray: Sendable {
   /// Reads a file, gzipped or not. Throws where it cannot be read, is cut short, longer than its header
   /// says, of a type that is not read, or not NPY.
   public init(contentsOf path: String) throws(DatasetError) {
-    let file = try WholeFile.read(path, limit: 64 << 30)
-    let header = try NPYHeader(file, path: path)
-    var size = header.element.size
-    for dimension in header.shape {
-      let (product, overflows) = size.multipliedReportingOverflow(by: dimension)
-      size = overflows ? Int.max : product
-      if overflows { break }
+    let source = try ByteSource(path: path)
+    let header = try NPYHeader(source)
+    let size = Self.size(header)
+    let mostBytes = source.greatestContents - (source.isGzipped ? 0 : header.size)
+    func wrong(found: String, isShort: Bool) -> DatasetError {
+      DatasetError(
+        at: path, expected: "\(header.shape) elements of \(header.element.size) bytes, as the header says",
+        found: found,
+        remedy: isShort ? "The file was cut short: fetch or save it again." : "Save a single array in it.")
     }
-    if header.shape.contains(0) { size = 0 }
-    guard file.count - header.size == size else {
-      throw DatasetError(
-        at: path,
-        expected: "\(header.shape) elements of \(header.element.size) bytes, as the header says",
-        found: "\(file.count - header.size) bytes behind the header",
-        remedy: file.count - header.size < size
-          ? "The file was cut short: fetch or save it again." : "Save a single array in it.")
+    // Before there is memory for them; what is gzipped shows its size only on the way.
+    guard let size, source.isGzipped ? size <= mostBytes : size == mostBytes else {
+      throw wrong(
+        found: "\(source.isGzipped ? "at most " : "")\(mostBytes) bytes behind the header",
+        isShort: size.map { mostBytes < $0 } ?? true)
+    }
+    // One byte more than there should be finds the end.
+    let bytes = try source.bytes(upTo: size + 1)
+    guard bytes.count == size else {
+      throw wrong(
+        found: "\(bytes.count < size ? "\(bytes.count)" : "more") bytes behind the header",
+        isShort: bytes.count < size)
     }
     self.path = path
     element = header.element
     shape = header.shape
-    bytes = Self.ordered(file, header)
+    self.bytes = Self.ordered(bytes, header)
+  }
+
+  /// The bytes that the elements take; nil where they are more than a number can say.
+  private static func size(_ header: NPYHeader) -> Int? {
+    // Without its zeros the product must fit as well, or a user of the shape could overflow.
+    var size = header.element.size
+    for dimension in header.shape where dimension > 0 {
+      let (product, overflows) = size.multipliedReportingOverflow(by: dimension)
+      if overflows { return nil }
+      size = product
+    }
+    return header.shape.contains(0) ? 0 : size
   }
 
   /// The elements in C order and this machine's byte order.
-  private static func ordered(_ file: [UInt8], _ header: NPYHeader) -> [UInt8] {
+  private static func ordered(_ bytes: [UInt8], _ header: NPYHeader) -> [UInt8] {
     let size = header.element.size
-    let count = (file.count - header.size) / size
+    let count = bytes.count / size
     let swaps = header.isBigEndian && size > 1
-    if !swaps, !header.isFortranOrder { return Array(file[header.size...]) }
+    if count == 0 || !swaps && !header.isFortranOrder { return bytes }
     var strides: [Int] = []
     var step = 1
     for dimension in header.shape {
@@ -96,9 +114,9 @@ public struct NPYArray: Sendable {
             axis -= 1
           }
         }
-        let from = header.size + source * size
+        let from = source * size
         for byte in 0..<size {
-          memory[index * size + byte] = file[from + (swaps ? size - 1 - byte : byte)]
+          memory[index * size + byte] = bytes[from + (swaps ? size - 1 - byte : byte)]
         }
       }
     }
@@ -129,15 +147,19 @@ public struct NPYArray: Sendable {
     }
   }
 
-  /// All elements as whole numbers of 32 bits; nil in the place of those that are none.
-  func wholeNumbers() -> [Int32?] {
+  /// All elements as whole numbers of 32 bits, up to the first that is none: its place, and what is there.
+  func wholeNumbers() -> (numbers: [Int32], wrong: Int?) {
+    var numbers: [Int32] = []
+    numbers.reserveCapacity(count)
     bytes.withUnsafeBytes { bytes in
-      func all<Word: BitwiseCopyable>(_ type: Word.Type, _ number: (Word) -> Int32?) -> [Int32?] {
-        (0..<count).map {
-          number(bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Word>.size, as: type))
+      func all<Word: BitwiseCopyable>(_ type: Word.Type, _ number: (Word) -> Int32?) {
+        for index in 0..<count {
+          let word = bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Word>.size, as: type)
+          guard let number = number(word) else { return }
+          numbers.append(number)
         }
       }
-      return switch element {
+      switch element {
       case .bool: all(UInt8.self) { $0 == 0 ? 0 : 1 }
       case .uint8: all(UInt8.self) { Int32($0) }
       case .int8: all(Int8.self) { Int32($0) }
@@ -152,6 +174,7 @@ public struct NPYArray: Sendable {
       case .float64: all(Double.self) { Int32(exactly: $0) }
       }
     }
+    return (numbers, numbers.count < count ? numbers.count : nil)
   }
 
   /// The value of an IEEE 754 half. (Swift has no Float16 on some Intel machines.)

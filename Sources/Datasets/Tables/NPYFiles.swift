@@ -106,30 +106,28 @@ public enum NPYFiles {
   private static func labels(
     _ array: NPYArray, classes: Int?
   ) throws(DatasetError) -> ([Int32], names: [String]) {
-    var labels: [Int32] = []
-    labels.reserveCapacity(array.count)
-    for (index, number) in array.wholeNumbers().enumerated() {
-      guard let number, number >= 0, number < classes ?? 1 << 24 else {
-        throw DatasetError(
-          at: array.path, expected: "whole numbers from 0 to \((classes ?? 1 << 24) - 1) as labels",
-          found: "\(number.map(String.init) ?? "another number") as the label of sample \(index)",
-          remedy: classes == nil
-            ? "Correct the label." : "Correct the label, or give its class samples to train on.")
-      }
-      labels.append(number)
+    let (labels, noNumber) = array.wholeNumbers()
+    let limit = classes ?? 1 << 24
+    if let wrong = labels.firstIndex(where: { $0 < 0 || $0 >= limit }) ?? noNumber {
+      throw DatasetError(
+        at: array.path, expected: "whole numbers from 0 to \(limit - 1) as labels",
+        found:
+          "\(wrong < labels.count ? "\(labels[wrong])" : "another number") as the label of sample \(wrong)",
+        remedy: classes == nil
+          ? "Correct the label." : "Correct the label, or give its class samples to train on.")
     }
-    let names = (0..<(classes ?? Int(labels.max() ?? 0) + 1)).map(String.init)
+    let count = classes ?? Int(labels.max() ?? 0) + 1
     if classes == nil {
       let present = Set(labels)
-      guard names.count >= 2, present.count == names.count else {
-        let missing = (0..<Int32(names.count)).first { !present.contains($0) }
+      guard count >= 2, present.count == count else {
+        let missing = (0..<Int32(count)).first { !present.contains($0) }
         throw DatasetError(
           at: array.path, expected: "labels from 0 on, at least two classes and samples for each",
-          found: missing.map { "labels up to \(names.count - 1), but no sample of class \($0)" }
-            ?? "one class",
+          found: missing.map { "labels up to \(count - 1), but no sample of class \($0)" } ?? "one class",
           remedy: "Number the classes from 0 without gaps.")
       }
     }
+    let names = (0..<count).map(String.init)
     return (labels, names)
   }
 

@@ -14,7 +14,10 @@ struct NPYHeader {
   private static let greatestSize = 1 << 16
   private static let greatestRank = 32
 
-  init(_ file: [UInt8], path: String) throws(DatasetError) {
+  /// Reads the header, and nothing behind it.
+  init(_ source: ByteSource) throws(DatasetError) {
+    let path = source.path
+    var file = try source.bytes(upTo: 10)
     guard file.count >= 10, file.starts(with: Self.magic) else {
       throw DatasetError(
         at: path, expected: "an NPY file, which begins with 93 and NUMPY",
@@ -28,6 +31,7 @@ struct NPYHeader {
     }
     let lengthBytes = file[6] == 1 ? 2 : 4
     let start = 8 + lengthBytes
+    file += try source.bytes(upTo: start - file.count)
     guard file.count >= start else { throw Self.short(path, start, file.count) }
     let length = file[8..<start].reversed().reduce(0) { $0 << 8 | Int($1) }
     guard length <= Self.greatestSize else {
@@ -36,6 +40,7 @@ struct NPYHeader {
         remedy: "The file is damaged, or holds no plain numbers: save it again.")
     }
     size = start + length
+    file += try source.bytes(upTo: length)
     guard file.count >= size else { throw Self.short(path, size, file.count) }
     var parser = Parser(text: file[start..<size], path: path)
     let entries = try parser.dictionary()

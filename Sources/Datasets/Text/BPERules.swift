@@ -64,10 +64,13 @@ struct BPERules {
     var seen: Set<[UInt8]> = []
     for token in file.added_tokens ?? [] {
       guard let id = Int32(exactly: token.id), id >= 0, !token.content.isEmpty,
+        token.content.utf8.count <= AddedTokenFinder.longestContent,
         seen.insert(Array(token.content.utf8)).inserted
       else {
         throw DatasetError(
-          at: "\(place), added_tokens", expected: "each with an id from 0 up and a content of its own",
+          at: "\(place), added_tokens",
+          expected: "each with an id from 0 up and a content of its own, of at most "
+            + "\(AddedTokenFinder.longestContent) bytes",
           found: "id \(token.id) for \(token.content.debugDescription)", remedy: "Correct the file.")
       }
       tokens.append(.init(content: token.content, token: id, isSpecial: token.special ?? false))

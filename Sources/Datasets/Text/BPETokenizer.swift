@@ -167,6 +167,13 @@ public struct BPETokenizer: Tokenizer {
       }
       isKept = true
     }
+    guard range.count <= WordMerger.longestWord else {
+      throw DatasetError(
+        at: place, expected: "words of at most \(WordMerger.longestWord >> 20) MiB",
+        found: "one of \(range.count) bytes",
+        remedy:
+          "Check that this is text with spaces, or choose tokens that take any bytes: data.tokens=bytes.")
+    }
     output.word.removeAll(keepingCapacity: true)
     for offset in range {
       let token = byteTokens[Int(bytes[offset])]

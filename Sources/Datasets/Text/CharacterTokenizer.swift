@@ -39,7 +39,10 @@ public struct CharacterTokenizer: Tokenizer, Equatable {
   }
 
   public init(serialized: String) throws(DatasetError) {
-    let place = "a saved tokenizer"
+    try self.init(serialized: serialized, at: "a saved tokenizer")
+  }
+
+  init(serialized: String, at place: String) throws(DatasetError) {
     let saved = try SavedTokenizer.Simple(serialized, at: place)
     guard saved.kind == .characters else { throw SavedTokenizer.wrongKind(.characters, at: place) }
     let characters = Array((saved.characters ?? "").unicodeScalars)

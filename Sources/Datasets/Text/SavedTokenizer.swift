@@ -1,9 +1,13 @@
 import Foundation
+import TensorCore
 
 /// Tokenizers as they are saved, whatever their kind: with a model, or in a file of their own.
 public enum SavedTokenizer {
   /// The most bytes of a saved tokenizer: about ten times those of a vocabulary of 100,000.
   public static let greatestSize = 64 << 20
+  /// The most values in its JSON: twice those of a vocabulary of 200,000 with as many merges and more.
+  private static let mostValues = 3 << 20
+  private static let greatestDepth = 32
 
   /// The tokenizer of which this is `serialized`, or the contents of a `tokenizer.json` with byte-level
   /// BPE. `place` is what messages call it. Throws where it is neither.
@@ -14,7 +18,7 @@ public enum SavedTokenizer {
     switch saved.tokenizer {
     case nil: return try BPETokenizer(serialized: serialized, at: place)
     case .bytes: return ByteTokenizer()
-    case .characters: return try CharacterTokenizer(serialized: serialized)
+    case .characters: return try CharacterTokenizer(serialized: serialized, at: place)
     case .bpe: throw wrongKind(.bpe, at: place)
     }
   }
@@ -78,7 +82,7 @@ public enum SavedTokenizer {
     return String(decoding: data, as: UTF8.self)
   }
 
-  /// Reads JSON; nesting is bounded by Foundation, size here.
+  /// Reads JSON, whose size, number of values and nesting are bounded first.
   static func decode<Value: Decodable>(
     _ type: Value.Type, _ text: String, at place: String
   ) throws(DatasetError) -> Value {
@@ -86,6 +90,11 @@ public enum SavedTokenizer {
       throw DatasetError(
         at: place, expected: "a tokenizer of at most \(greatestSize >> 20) MiB",
         found: "\(text.utf8.count) bytes", remedy: "Name the file of a tokenizer, tokenizer.json.")
+    }
+    if let excess = JSONBounds.excess(in: text.utf8, values: mostValues, depth: greatestDepth) {
+      throw DatasetError(
+        at: place, expected: "a tokenizer in JSON", found: excess,
+        remedy: "Name the file of a tokenizer, tokenizer.json.")
     }
     do {
       return try JSONDecoder().decode(type, from: Data(text.utf8))

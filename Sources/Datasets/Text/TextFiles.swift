@@ -34,38 +34,6 @@ package enum TextFiles {
 
   /// A whole file, gzipped or not. Throws where it cannot be read or has more bytes than `limit`.
   static func read(_ path: String, limit: Int) throws(DatasetError) -> [UInt8] {
-    let source = try ByteSource(path: path)
-    var bytes: [UInt8] = []
-    // A plain file comes in one piece; what a gzipped one inflates to shows only on the way.
-    var piece = source.isGzipped ? min(4 * source.fileSize, 1 << 26) : source.fileSize
-    piece = min(max(piece, 1 << 10), limit) + 1
-    while true {
-      let got = try append(piece, of: source, to: &bytes)
-      guard bytes.count <= limit else {
-        throw DatasetError(
-          at: path, expected: "at most \(limit) bytes", found: "more",
-          remedy: "Split the text into smaller files and train on some of them.")
-      }
-      if got < piece { return bytes }
-      piece = min(piece, limit + 1 - bytes.count)
-    }
-  }
-
-  private static func append(
-    _ count: Int, of source: ByteSource, to bytes: inout [UInt8]
-  ) throws(DatasetError) -> Int {
-    var outcome: Result<Int, DatasetError> = .success(0)
-    let piece = [UInt8](unsafeUninitializedCapacity: count) { memory, filled in
-      do throws(DatasetError) {
-        let wanted = UnsafeMutableBufferPointer(rebasing: memory[..<count])
-        filled = try source.read(UnsafeMutableRawBufferPointer(wanted))
-        outcome = .success(filled)
-      } catch {
-        outcome = .failure(error)
-      }
-    }
-    let got = try outcome.get()
-    if bytes.isEmpty { bytes = piece } else { bytes += piece }
-    return got
+    try WholeFile.read(path, limit: limit)
   }
 }

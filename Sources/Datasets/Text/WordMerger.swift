@@ -32,6 +32,8 @@ struct WordMerger {
   private var candidates = PriorityQueue<UInt64>()
   /// Marks what was merged into its left neighbour.
   private static let gone: Int32 = -1
+  /// Places in a word have 31 bits, and each byte of it takes some thirty bytes here.
+  static let longestWord = 1 << 26
 
   /// Replaces the tokens of a word by what they merge to.
   mutating func merge(_ word: inout [Int32], by merges: [TokenPair: Merge]) {

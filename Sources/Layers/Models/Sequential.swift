@@ -57,8 +57,23 @@ public struct Sequential: Layer {
 
   public func callAsFunction(_ x: Node, in graph: inout Graph) throws(GraphError) -> Node {
     var y = x
-    for (index, part) in parts.enumerated() { y = try write(part, "\(index)", y, in: &graph) }
+    for (index, part) in parts.enumerated() {
+      y = try write(part, "\(index)", y, in: &graph)
+      try requireSize(graph.shape(of: y), "\(index)", in: graph)
+    }
     return y
+  }
+
+  /// More than any machine holds, and little enough that what follows from it fits an `Int`. Layers that enlarge
+  /// what they are given soon exceed everything, one behind the other.
+  private static let greatestSize = 1 << 40
+
+  private func requireSize(_ shape: Shape, _ name: String, in graph: Graph) throws(GraphError) {
+    let parameters = graph.parameters.suffix(8).map(\.shape.count).max() ?? 0
+    try require(
+      shape.count <= Self.greatestSize && parameters <= 1 << 50,
+      "a result of at most \(Self.greatestSize) values, and parameters that a machine can hold", shape, name,
+      in: graph)
   }
 
   private func write(

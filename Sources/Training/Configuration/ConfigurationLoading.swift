@@ -53,19 +53,35 @@ extension RunConfiguration {
         remedy: FileManager.default.fileExists(atPath: inner)
           ? "It is the folder of a run; its configuration is \(inner)." : "Name a file in it.")
     }
-    guard let file = fopen(path, "rb") else {
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
       throw ConfigurationError(
         at: path, expected: "a readable file", found: String(cString: strerror(errno)),
         remedy: "Check the permissions of the file and its folders.")
     }
-    defer { fclose(file) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw ConfigurationError(
+        at: path, expected: "a regular file", found: "a pipe or a device",
+        remedy: "Save the configuration to a file, and name that.")
+    }
     // One byte more than allowed is enough to know that there are too many, however many there are.
     var bytes = [UInt8](repeating: 0, count: ConfigurationNode.sizeLimit + 1)
-    let count = bytes.withUnsafeMutableBytes { fread($0.baseAddress, 1, $0.count, file) }
-    guard ferror(file) == 0 else {
-      throw ConfigurationError(
-        at: path, expected: "a readable file", found: String(cString: strerror(errno)),
-        remedy: "Check the disk, or copy the file elsewhere.")
+    var count = 0
+    while count < bytes.count {
+      let got = bytes.withUnsafeMutableBytes {
+        Foundation.read(descriptor, $0.baseAddress.map { $0 + count }, $0.count - count)
+      }
+      if got < 0, errno == EINTR { continue }
+      guard got >= 0 else {
+        throw ConfigurationError(
+          at: path, expected: "a readable file", found: String(cString: strerror(errno)),
+          remedy: "Check the disk, or copy the file elsewhere.")
+      }
+      if got == 0 { break }
+      count += got
     }
     guard count <= ConfigurationNode.sizeLimit else {
       throw ConfigurationError(

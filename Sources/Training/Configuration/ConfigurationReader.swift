@@ -37,6 +37,9 @@ final class ConfigurationReader {
     let resolved: Resolved
   }
 
+  /// Bounds what a long list of short sections can cost.
+  private static let mostSections = 1024
+
   /// The section's name with those around it: `optimizer`, or nothing for the outermost.
   let path: String
   /// The section's own place.
@@ -210,6 +213,10 @@ final class ConfigurationReader {
         throw wrong(
           node, key, expected: "a list of sections", remedy: "Write every section after a dash: - key: value."
         )
+      }
+      guard elements.count <= Self.mostSections else {
+        throw wrong(
+          node, key, expected: "at most \(Self.mostSections) sections", remedy: "Write fewer of them.")
       }
       nodes = elements
       values = elements.map { _ in each }

@@ -37,6 +37,9 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
   public var checkpoint = CheckpointConfiguration()
   public var metrics = MetricsConfiguration()
 
+  /// The most steps that anything may be given in: sums and products of them fit an `Int`.
+  static let mostSteps = 1 << 53
+
   /// The defaults, on the built-in digits.
   public init() {}
 
@@ -100,7 +103,7 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
     case .steps(let count): steps = reader.has("epochs") ? nil : count
     }
     try reader.integer("epochs", &epochs, in: 1...1_000_000_000, affectsWeights: false)
-    try reader.integer("steps", &steps, in: 1...Int.max, affectsWeights: false)
+    try reader.integer("steps", &steps, in: 1...RunConfiguration.mostSteps, affectsWeights: false)
     if let epochs { length = .epochs(epochs) } else if let steps { length = .steps(steps) }
   }
 

@@ -99,7 +99,7 @@ public struct CheckpointConfiguration: Sendable, Equatable, ConfigurationSection
 
   mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
     try reader.integer("everyEpochs", &everyEpochs, in: 1...1_000_000_000, affectsWeights: false)
-    try reader.integer("everySteps", &everySteps, in: 1...Int.max, affectsWeights: false)
+    try reader.integer("everySteps", &everySteps, in: 1...RunConfiguration.mostSteps, affectsWeights: false)
     // With one, nothing would be left when it turns out to be damaged.
     try reader.integer("keep", &keep, in: 2...1_000_000, affectsWeights: false)
     try reader.choice("final", &final, affectsWeights: false)
@@ -114,6 +114,6 @@ public struct MetricsConfiguration: Sendable, Equatable, ConfigurationSection {
   public init() {}
 
   mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
-    try reader.integer("everySteps", &everySteps, in: 1...Int.max, affectsWeights: false)
+    try reader.integer("everySteps", &everySteps, in: 1...RunConfiguration.mostSteps, affectsWeights: false)
   }
 }

@@ -50,7 +50,7 @@ public struct ScheduleConfiguration: Sendable, Equatable, ConfigurationSection {
     try reader.choice("name", &name)
     try readTimes(from: reader)
     if try has(["totalSteps"], in: [.cosine, .polynomial, .oneCycle], reader) {
-      try reader.integer("totalSteps", &totalSteps, in: 1...Int.max)
+      try reader.integer("totalSteps", &totalSteps, in: 1...RunConfiguration.mostSteps)
       try reader.require(
         totalSteps.map { $0 > warmupSteps } ?? true, at: "totalSteps",
         expected: "more steps than the \(warmupSteps) of the warm-up",
@@ -89,14 +89,14 @@ public struct ScheduleConfiguration: Sendable, Equatable, ConfigurationSection {
 
   private mutating func readTimes(from reader: ConfigurationReader) throws(ConfigurationError) {
     if try has(["warmupSteps", "warmupEpochs"], in: Name.allCases.filter { $0 != .oneCycle }, reader) {
-      try reader.integer("warmupSteps", &warmupSteps, in: 0...Int.max)
+      try reader.integer("warmupSteps", &warmupSteps, in: 0...RunConfiguration.mostSteps)
       try reader.integer("warmupEpochs", &warmupEpochs, in: 1...1_000_000_000)
       try reader.require(
         warmupSteps == 0 || warmupEpochs == nil, at: "warmupEpochs",
         expected: "the warm-up either in epochs or in steps", found: "both", remedy: "Remove one of them.")
     }
     if try has(["everySteps", "everyEpochs"], in: [.step, .exponential], reader) {
-      try reader.integer("everySteps", &everySteps, in: 1...Int.max)
+      try reader.integer("everySteps", &everySteps, in: 1...RunConfiguration.mostSteps)
       try reader.integer("everyEpochs", &everyEpochs, in: 1...1_000_000_000)
       try reader.require(
         (everySteps == nil) != (everyEpochs == nil), at: "everySteps",
@@ -105,7 +105,8 @@ public struct ScheduleConfiguration: Sendable, Equatable, ConfigurationSection {
         remedy: "For example: --set schedule.everySteps=1000")
     }
     if try has(["milestoneSteps", "milestoneEpochs"], in: [.multiStep], reader) {
-      try reader.integers("milestoneSteps", &milestoneSteps, in: 1...Int.max, count: 0...1000)
+      try reader.integers(
+        "milestoneSteps", &milestoneSteps, in: 1...RunConfiguration.mostSteps, count: 0...1000)
       try reader.integers("milestoneEpochs", &milestoneEpochs, in: 1...1_000_000_000, count: 0...1000)
       try reader.require(
         milestoneSteps.isEmpty != milestoneEpochs.isEmpty, at: "milestoneSteps",

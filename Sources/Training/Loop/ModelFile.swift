@@ -134,6 +134,13 @@ extension ModelFile.Description {
       }
     }
     normalization = try Self.value(metadata[Self.normalizationKey], .unit, file, Self.normalizationKey)
+    guard normalization.isPossible else {
+      throw CheckpointError(
+        at: "\(file.path), metadata \(Self.normalizationKey)",
+        expected: "a finite mean and a deviation above 0 for each channel",
+        found: "\(metadata[Self.normalizationKey]?.prefix(80) ?? "")",
+        remedy: "Use a file that Lockstep wrote.")
+    }
     classNames = try Self.value(metadata[Self.classesKey], [], file, Self.classesKey)
     form = try Self.value(metadata[Self.formKey], nil, file, Self.formKey)
     guard form?.isPossible ?? true else {
@@ -152,11 +159,16 @@ extension ModelFile.Description {
     return String(decoding: data, as: UTF8.self)
   }
 
+  /// Of the names of classes, and of the columns of a table: more than either can be.
+  private static let mostValues = 1 << 21
+
   private static func value<Value: Decodable>(
     _ text: String?, _ missing: Value, _ file: SafetensorsFile, _ key: String
   ) throws(CheckpointError) -> Value {
     guard let text else { return missing }
-    guard let value = try? JSONDecoder().decode(Value.self, from: Data(text.utf8)) else {
+    guard JSONBounds.excess(in: text.utf8, values: mostValues, depth: 16) == nil,
+      let value = try? JSONDecoder().decode(Value.self, from: Data(text.utf8))
+    else {
       throw CheckpointError(
         at: "\(file.path), metadata \(key)", expected: "what Lockstep writes there",
         found: "\(text.prefix(60))",

@@ -1,11 +1,13 @@
+import Checkpoints
 import Foundation
 import Optimizers
+import TensorCore
 
 /// What a checkpoint holds besides tensors: where the run is and what it was computed with.
-struct RunState: Codable, Equatable {
+package struct RunState: Codable, Equatable {
   static let name = "state.json"
 
-  struct Best: Codable, Equatable {
+  package struct Best: Codable, Equatable {
     var step: Int
     var epoch: Int
     var loss: Double
@@ -21,7 +23,7 @@ struct RunState: Codable, Equatable {
 
   var format = 1
   /// Steps taken.
-  var step: Int
+  package var step: Int
   var epochSums: StepSums
   var intervalSums: StepSums
   var best: Best?
@@ -34,9 +36,9 @@ struct RunState: Codable, Equatable {
   var program: String
   var libraries: String
   var processor: String
-  var ranks: Int
+  package var ranks: Int
 
-  func encoded() throws -> [UInt8] {
+  package func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
     return Array(try encoder.encode(self))
@@ -58,5 +60,33 @@ struct RunState: Codable, Equatable {
     self.ranks = ranks
   }
 
-  init(_ bytes: [UInt8]) throws { self = try JSONDecoder().decode(RunState.self, from: Data(bytes)) }
+  /// Reads a state and checks that a run can be where it says; `place` is what messages call it.
+  package init(_ bytes: [UInt8], at place: String) throws(CheckpointError) {
+    guard bytes.count <= Self.greatestSize else { throw Self.wrong(place, "\(bytes.count) bytes") }
+    if let excess = JSONBounds.excess(in: bytes, values: Self.mostValues, depth: 8) {
+      throw Self.wrong(place, excess)
+    }
+    do {
+      self = try JSONDecoder().decode(RunState.self, from: Data(bytes))
+    } catch {
+      throw Self.wrong(place, "text that is not such a state: \(error)")
+    }
+    guard format == 1 else { throw Self.wrong(place, "format \(format)") }
+    let counts = [epochSums, intervalSums].allSatisfy { sums in
+      sums.samples >= 0 && sums.correct >= 0 && sums.samples <= 1 << 60 && sums.correct <= 1 << 60
+    }
+    guard (0...1 << 60).contains(step), ranks > 0, counts else {
+      throw Self.wrong(place, "step \(step), \(ranks) ranks, \(epochSums.samples) samples")
+    }
+  }
+
+  /// Many times those that it has.
+  private static let mostValues = 4096
+  private static let greatestSize = 1 << 24
+
+  private static func wrong(_ place: String, _ found: String) -> CheckpointError {
+    CheckpointError(
+      at: place, expected: "a run's state, of format 1, as Lockstep writes it", found: found,
+      remedy: "Resume from an older checkpoint: move this one away.")
+  }
 }

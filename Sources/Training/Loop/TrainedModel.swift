@@ -45,7 +45,16 @@ public struct TrainedModel {
         at: "\(model.file.path), its classes", expected: "names of the model's \(form.outputs) classes",
         found: "\(names)", remedy: "Use a model file that Lockstep wrote.")
     }
-    objective = try configuration.makeObjective(for: form)
+    do {
+      objective = try configuration.makeObjective(for: form)
+    } catch {
+      let diagnosis = error.diagnosis
+      throw CheckpointError(
+        at: "\(model.file.path), \(diagnosis.place)", expected: diagnosis.expected, found: diagnosis.found,
+        remedy: diagnosis.remedy)
+    }
+    // Before there is memory for them: a configuration may ask for any number of parameters.
+    try ModelFile.check(model.file, has: objective.layout.allEntries.map { ($0.name, $0.shape) })
     parameters = Arena(count: objective.layout.vectorCount)
     try model.read(objective.layout, into: parameters)
   }

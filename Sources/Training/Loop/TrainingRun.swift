@@ -78,7 +78,13 @@ public final class TrainingRun {
 
     let state = try together(communicator) { () throws -> (state: RunState, warnings: [String])? in
       guard let newest = folder?.newest else { return nil }
-      let state = try RunState(newest.bytes(of: RunState.name))
+      let state = try RunState(newest.bytes(of: RunState.name), at: "\(newest.folder)/\(RunState.name)")
+      guard state.step == newest.step else {
+        throw CheckpointError(
+          at: "\(newest.folder)/\(RunState.name)", expected: "the state after step \(newest.step)",
+          found: "that after step \(state.step)",
+          remedy: "Resume from another checkpoint: move this one away.")
+      }
       let warnings = try identity.check(
         state, path: newest.folder, allowChangedData: options.allowChangedData)
       try checkpoints.check(newest)
@@ -146,7 +152,7 @@ public final class TrainingRun {
       if let leftovers = folder?.store.removedLeftovers, !leftovers.isEmpty { reporter.leftovers(leftovers) }
       return
     }
-    let state = try RunState(encoded)
+    let state = try RunState(encoded, at: "rank 0's \(RunState.name)")
     try checkpoints.load(folder?.newest)
     trainer.step = state.step
     trainer.epochSums = state.epochSums

@@ -76,6 +76,12 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
   static func lines(
     at path: String, skippingUnreadable: Bool
   ) throws(ReportingError) -> [(bytes: Data, record: MetricsRecord)] {
+    var status = stat()
+    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+      throw ReportingError(
+        at: path, expected: "a regular file", found: "a folder, pipe or device",
+        remedy: "Move it away; a run writes its metrics there.")
+    }
     let data: Data
     do {
       data = try Data(contentsOf: URL(fileURLWithPath: path))
