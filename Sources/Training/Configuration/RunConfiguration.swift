@@ -36,6 +36,8 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
   public var validation = ValidationConfiguration()
   public var checkpoint = CheckpointConfiguration()
   public var metrics = MetricsConfiguration()
+  public var nonFinite = NonFiniteConfiguration()
+  public var audit = AuditConfiguration()
 
   /// The defaults, on the built-in digits.
   public init() {}
@@ -84,6 +86,8 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
       found: "\(validation.fraction)", remedy: "Set data.fraction in its place.")
     try reader.section("checkpoint", &checkpoint)
     try reader.section("metrics", &metrics)
+    try reader.section("nonFinite", &nonFinite, shorthand: "action")
+    try reader.section("audit", &audit)
   }
 
   /// `epochs` or `steps`, never both. The length is no part of the identity, so that a finished run can

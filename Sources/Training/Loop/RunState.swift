@@ -28,6 +28,8 @@ struct RunState: Codable, Equatable {
   /// Where the learning rate follows the validation loss.
   var plateau: Plateau?
   var earlyStopping: EarlyStopping?
+  /// Where there are any.
+  var skipped: SkippedSteps?
   /// The configuration, as far as weights depend on it.
   var identity: String
   var data: String
