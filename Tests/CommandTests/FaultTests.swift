@@ -28,11 +28,11 @@ import Training
     #expect(killed.failpoints == ["failpoint step: crash in rank \(rank) at step 13"])
     #expect(killed.result.exitCode != 0, "\(killed.result)")
     #expect(try #require(killed.secondsToEnd) < 5, "\(killed.result)")
-    #expect(place.checkpoints("killed").last == 10)
+    #expect(place.checkpoints("killed").last == 12)
 
     let resumed = try place.lockstep(["train", "--resume", "--out", "killed"], ranks: 2)
     #expect(resumed.exitCode == 0, "\(resumed)")
-    #expect(resumed.standardOutput.contains("resumed from step 10 of 24"), "\(resumed)")
+    #expect(resumed.standardOutput.contains("resumed from step 12 of 24"), "\(resumed)")
     #expect(try place.digests("killed", step: 24) == place.digests("undisturbed", step: 24))
     #expect(try place.metrics("killed") == place.metrics("undisturbed"))
   }
@@ -55,14 +55,15 @@ import Training
     let left = ours.intersection(Self.sharedFolders)
 
     let resumed = try place.run(Self.endless + ["--out", "run", "--resume"], ranks: 2) { job in
-      guard ((try? place.metrics("run").count) ?? 0) >= 3 else { return false }
+      guard job.standardOutput.contains("epoch 1/") else { return false }
       #expect(ours.intersection(Self.sharedFolders).isEmpty)
       job.send(SIGUSR1)
       return true
     }
     #expect(resumed.result.exitCode == 75, "\(resumed.result)")
     #expect(
-      left.isEmpty || resumed.result.standardOutput.contains("removed from shared memory what"), "\(resumed)")
+      left.isEmpty || resumed.result.standardOutput.contains("removed from shared memory what"),
+      "\(resumed.result)")
   }
 
   /// Folders below /dev/shm that hold what ranks share.
@@ -111,11 +112,11 @@ import Training
     throws
   {
     let place = try Workplace()
-    let limited = try place.lockstep(Self.endless + ["--out", "run", "--time-limit", "2s"], ranks: ranks)
+    let limited = try place.lockstep(Self.endless + ["--out", "run", "--time-limit", "3s"], ranks: ranks)
     #expect(limited.exitCode == 75, "\(limited)")
-    #expect(limited.standardOutput.contains("stopped by the time limit of 2.0 s after step"), "\(limited)")
-    // mpirun takes a part of a second for itself before and after.
-    #expect(limited.seconds > 1 && limited.seconds < (ranks == nil ? 2 : 3), "\(limited)")
+    #expect(limited.standardOutput.contains("stopped by the time limit of 3.0 s after step"), "\(limited)")
+    // mpirun takes a part of a second for itself before and after; a busy machine takes more.
+    #expect(limited.seconds > 1.5 && limited.seconds < 3 + 3, "\(limited)")
     let step = try #require(place.checkpoints("run").last)
     let resumed = try place.lockstep(
       ["train", "--resume", "--out", "run"] + settings("epochs=null", "steps=\(step + 3)"), ranks: 2)

@@ -54,7 +54,9 @@ import Testing
     let message = stuck.result.messages.first ?? ""
     #expect(message.contains("no progress for") && message.contains(": rank 2 on "), "\(stuck.result)")
     for words in hang.words { #expect(message.contains(words), "\(words)\n\(stuck.result)") }
-    #expect(text.contains("ranks 0, 1, 3 on ") && text.contains("in step 6, averaging, waiting for others"), "\(stuck.result)")
+    #expect(
+      text.contains("ranks 0, 1, 3 on ") && text.contains("in step 6, averaging, waiting for others"),
+      "\(stuck.result)")
   }
 
   /// Both sides notice by themselves, and end. Which of mpirun's own ways of ending comes first is its affair.
@@ -76,7 +78,9 @@ import Testing
     #expect(try #require(cut.secondsToEnd) < 3 + 5, "\(cut.result)")
     let message = cut.result.messages.first ?? ""
     #expect(message.contains("nothing has come from ranks 2, 3, heard of last, in step"), "\(cut.result)")
-    #expect(cut.result.standardError.contains("rank 2 on host2") || cut.result.standardError.contains("ranks 2, 3 on host2"))
+    #expect(
+      cut.result.standardError.contains("rank 2 on host2")
+        || cut.result.standardError.contains("ranks 2, 3 on host2"))
   }
 
   /// Slower than the patience as a whole, and always moving.

@@ -56,7 +56,9 @@ final class TwoHosts {
       + [try Program.path(of: "lockstep")] + arguments
     return try RunningProgram(
       executable: "ip",
-      arguments: ["netns", "exec", "\(name)n1", "unshare", "-u", "sh", "-c", "hostname host1; exec \"$@\"", "sh"]
+      arguments: [
+        "netns", "exec", "\(name)n1", "unshare", "-u", "sh", "-c", "hostname host1; exec \"$@\"", "sh",
+      ]
         + command,
       environment: ["OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"],
       directory: place.path)

@@ -19,7 +19,7 @@ import Training
   }
 
   private static func trainer(
-    _ data: TensorDataset, _ averaging: AveragingStrategy = .auto, _ world: any Communicator
+    _ data: TensorDataset, _ averaging: AveragingStrategy = .auto, over world: any Communicator
   ) throws -> Trainer {
     try Trainer(
       Dense("linear", 3, 1), loss: .meanSquaredError, optimizer: .adam(learningRate: 0.01), data: data,
@@ -36,7 +36,7 @@ import Training
     let digests = Mutex<Set<[UInt32]>>([])
     for ranks in 1...4 {
       try InProcessWorld.run(ranks: ranks) { world in
-        let trainer = try Self.trainer(data, averaging, world)
+        let trainer = try Self.trainer(data, averaging, over: world)
         trainer.skippableSteps = 1
         var faults: [Int: String] = [:]
         var before: [UInt32] = []
@@ -69,7 +69,7 @@ import Training
   }
 
   @Test func theStateOfTheOptimizerStaysAsItIs() throws {
-    let trainer = try Self.trainer(Self.data(wrong: [0]), InProcessCommunicator())
+    let trainer = try Self.trainer(Self.data(wrong: [0]), over: InProcessCommunicator())
     trainer.skippableSteps = 1
     _ = try trainer.fit(untilStep: 1) { _ in }
     #expect(trainer.skipped.count == 1 && trainer.step == 1)
@@ -82,7 +82,7 @@ import Training
   @Test func withoutLeaveToSkipAllRanksStopWithTheLossNamed() throws {
     let data = try Self.data(wrong: [5])
     let failure = #expect(throws: InProcessWorld.Failure.self) {
-      try InProcessWorld.run(ranks: 2) { world in try Self.trainer(data, world).fit(epochs: 1) }
+      try InProcessWorld.run(ranks: 2) { world in try Self.trainer(data, over: world).fit(epochs: 1) }
     }
     let error = try #require(failure?.error as? AveragingError)
     #expect("\(error)".contains("step 1: expected finite gradients and a finite loss"), "\(error)")
@@ -93,11 +93,11 @@ import Training
   @Test func afterSoManyInARowTheNextOneEndsTheRun() throws {
     // The second batch of each epoch and those behind it.
     let data = try Self.data(wrong: [16, 32, 48, 64])
-    let trainer = try Self.trainer(data, InProcessCommunicator())
+    let trainer = try Self.trainer(data, over: InProcessCommunicator())
     trainer.skippableSteps = 4
     _ = try trainer.fit(untilStep: 12) { _ in }
     #expect(trainer.skipped.count == 8)
-    let other = try Self.trainer(data, InProcessCommunicator())
+    let other = try Self.trainer(data, over: InProcessCommunicator())
     other.skippableSteps = 3
     #expect(throws: AveragingError.self) { _ = try other.fit(untilStep: 12) { _ in } }
     #expect(other.step == 4 && other.skipped.inARow == 3)
@@ -106,7 +106,7 @@ import Training
   @Test func lossesThatAreFiniteOneByOneAndNotTogetherAreAFaultToo() throws {
     // Each shard's loss is 2e38.
     let data = try Self.data(wrong: Set(0..<16), value: 1e19)
-    let trainer = try Self.trainer(data, InProcessCommunicator())
+    let trainer = try Self.trainer(data, over: InProcessCommunicator())
     let error = #expect(throws: AveragingError.self) { try trainer.fit(epochs: 1) }
     #expect("\(try #require(error))".contains("the sum of all losses"), "\(String(describing: error))")
   }
@@ -117,7 +117,7 @@ import Training
   func aCopyThatDiffersIsNamedWithItsRankAndTensor(_ averaging: AveragingStrategy) throws {
     let data = try Self.data(wrong: [])
     try InProcessWorld.run(ranks: 4) { world in
-      let trainer = try Self.trainer(data, averaging, world)
+      let trainer = try Self.trainer(data, averaging, over: world)
       try trainer.fit(epochs: 1)
       let audit = ReplicaAudit(trainer: trainer)
       if let difference = try audit.difference() { throw Unexpected("at first: \(difference)") }
@@ -142,7 +142,7 @@ import Training
     let data = try Self.data(wrong: [])
     for (perMachine, isSeen) in [(4, false), (2, true)] {
       try InProcessWorld.run(ranks: 4, ranksPerMachine: perMachine) { world in
-        let trainer = try Self.trainer(data, .shared, world)
+        let trainer = try Self.trainer(data, .shared, over: world)
         try trainer.fit(epochs: 1)
         try world.barrier()
         if world.rank == 3 { trainer.parameters.base[0] += 1 }

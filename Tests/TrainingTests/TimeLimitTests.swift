@@ -11,7 +11,8 @@ import Training
     var timer = TimeLimit(seconds: limit, age: age, now: now)
     var done = 0
     while true {
-      let isLast = timer.isUp(endsEpoch: (done + 1) % epoch == 0, now: now)
+      let isLast = timer.isUp(
+        endsEpoch: (done + 1) % epoch == 0, nextEndsEpoch: (done + 2) % epoch == 0, now: now)
       done += 1
       now += step
       if done % epoch == 0 { now += validation }

@@ -1,7 +1,7 @@
 /// Decides when a run must stop to be saved and out in time.
 ///
-/// Before every step it adds up what may still come: that step, at the end of an epoch its validation too, and the
-/// checkpoint, twice as long as the longest so far; and keeps some seconds beyond.
+/// Before every step it adds up what would still come if the run went on: that step and the one after it, at the end of an
+/// epoch with its validation, and the checkpoint, twice as long as the longest so far; and keeps some seconds beyond.
 package struct TimeLimit {
   package let seconds: Double
   private let began: Double
@@ -25,8 +25,10 @@ package struct TimeLimit {
 
   /// Whether the step that is about to begin is to be the last.
   ///
-  /// - Parameter endsEpoch: whether an epoch ends with that step.
-  package mutating func isUp(endsEpoch: Bool, now: Double) -> Bool {
+  /// - Parameters:
+  ///   - endsEpoch: whether an epoch ends with that step.
+  ///   - nextEndsEpoch: whether one ends with the step after it, which could not be called off any more.
+  package mutating func isUp(endsEpoch: Bool, nextEndsEpoch: Bool, now: Double) -> Bool {
     if let asked {
       if endedEpoch {
         longestEpochEnd = max(longestEpochEnd, now - asked)
@@ -35,9 +37,8 @@ package struct TimeLimit {
       }
     }
     (asked, endedEpoch) = (now, endsEpoch)
-    let step = endsEpoch ? max(longestEpochEnd, longestStep) : longestStep
-    // The step after it, too: this is asked again only then.
-    return now + step + longestStep + 2 * longestSave + floor >= began + seconds
+    func length(_ endsEpoch: Bool) -> Double { endsEpoch ? max(longestEpochEnd, longestStep) : longestStep }
+    return now + length(endsEpoch) + length(nextEndsEpoch) + 2 * longestSave + floor >= began + seconds
   }
 
   /// A checkpoint took so long.
