@@ -1,3 +1,4 @@
+import Synchronization
 import TensorCore
 
 /// The memory that a plan runs over, for one pass.
@@ -14,6 +15,8 @@ package struct Bindings<Scalar: BitwiseCopyable> {
   package var key: PassKey?
   package var activations: UnsafeMutablePointer<Scalar>
   package var results: UnsafeMutablePointer<Scalar>?
+  /// Where the number of the instruction under way is written, for whoever watches from outside.
+  package var position: UnsafeMutablePointer<Atomic<Int>>?
 
   package init(
     parameters: UnsafePointer<Scalar>, gradients: UnsafeMutablePointer<Scalar>,
@@ -60,6 +63,7 @@ package enum Executor<Kernels: KernelSet> {
     clear(plan, memory)
     try plan.instructions.withUnsafeBufferPointer { instructions in
       for index in instructions.indices {
+        memory.position?.pointee.store(index, ordering: .relaxed)
         execute(instructions[index], memory, plan, index)
         try afterInstruction(instructions[index].completedPrefix)
       }
@@ -74,7 +78,10 @@ package enum Executor<Kernels: KernelSet> {
     let first = segment == 0 ? 0 : stops[segment - 1].instruction + 1
     let end = segment < stops.count ? stops[segment].instruction : plan.instructions.count
     plan.instructions.withUnsafeBufferPointer { instructions in
-      for index in first..<end { execute(instructions[index], memory, plan, index) }
+      for index in first..<end {
+        memory.position?.pointee.store(index, ordering: .relaxed)
+        execute(instructions[index], memory, plan, index)
+      }
     }
   }
 

@@ -28,6 +28,7 @@ package final class PlanProfile {
     Executor<FloatKernels>.clear(plan, memory)
     for (index, instruction) in plan.instructions.enumerated() {
       current[index] = Self.now
+      memory.position?.pointee.store(index, ordering: .relaxed)
       Executor<FloatKernels>.execute(instruction, memory, plan, index)
       nanoseconds[index] += Self.now &- current[index]
       try afterInstruction(instruction.completedPrefix)

@@ -15,8 +15,8 @@ package final class SynchronizedStep {
   private let communicator: any Communicator
   private let layout: VectorLayout
   private let norm: GradientNorm
-  /// The first parameter of this rank whose gradient cannot be used, in the step under way.
-  private var fault: (shard: Int, parameter: String)?
+  /// What of this rank cannot be used first, in the step under way: a parameter's gradient, or the loss.
+  private var fault: (shard: Int, place: String)?
 
   package init(
     _ communicator: any Communicator, layout: VectorLayout, optimizer: Optimizer, sum: any GradientSum
@@ -40,16 +40,21 @@ package final class SynchronizedStep {
     /// Whether some rank was asked to stop. A rank that has no samples in this step is heard in the next
     /// one in which it has some; rank 0 always has.
     package let shouldStop: Bool
+    /// Where numbers were that cannot be used; nothing has changed then, and the sums say nothing. nil for a step
+    /// like any other.
+    package let fault: String?
   }
 
   /// - Parameters:
   ///   - step: counted from 0.
   ///   - batch: the samples of the batch, over all ranks.
   ///   - stopRequested: whether this rank was asked to stop after this step.
+  ///   - skipsFaults: whether gradients that cannot be used are passed over, all ranks alike; else all throw.
   ///   - phase: told whenever one begins.
   ///   - compute: computes one of this rank's shards.
   package func run(
-    step: Int, batch: Int, stopRequested: Bool, phase: (StepPhase) -> Void, compute: ShardComputation
+    step: Int, batch: Int, stopRequested: Bool, skipsFaults: Bool = false, phase: (StepPhase) -> Void,
+    compute: ShardComputation
   ) throws -> Outcome {
     fault = nil
     phase(.compute)
@@ -57,9 +62,19 @@ package final class SynchronizedStep {
       try compute(shard, gradients, observer)
       let riders = gradients + layout.riders.lowerBound
       if stopRequested { riders[Rider.stop.rawValue] = 1 }
+      // A loss can be infinite though its gradients are not.
+      if !riders[Rider.loss.rawValue].isFinite { riders[Rider.faults.rawValue] += 1 }
       if riders[Rider.faults.rawValue] > 0 { noteFault(shard, gradients, observer?.handedOn ?? 0) }
     }
-    if sums[.faults] > 0 { throw try agreedFault(step: step) }
+    if sums[.faults] > 0 || !sums[.loss].isFinite {
+      let found = try agreedFault()
+      guard skipsFaults else { throw Self.error(step: step, found: found) }
+      let shouldStop = sums[.stop] > 0
+      phase(.communication)
+      // Others may still be reading what this rank gave.
+      try sum.settle()
+      return Outcome(loss: 0, correct: 0, samples: 0, shouldStop: shouldStop, fault: found)
+    }
     let samples = Int(sums[.samples])
     precondition(samples == batch, "\(samples) samples were averaged in a batch of \(batch)")
 
@@ -67,7 +82,8 @@ package final class SynchronizedStep {
     if sum.writesForAll { follow(sums) }
     phase(.communication)
     let outcome = Outcome(
-      loss: sums[.loss], correct: Int(sums[.correct]), samples: samples, shouldStop: sums[.stop] > 0)
+      loss: sums[.loss], correct: Int(sums[.correct]), samples: samples, shouldStop: sums[.stop] > 0,
+      fault: nil)
     try sum.share()
     return outcome
   }
@@ -157,19 +173,23 @@ package final class SynchronizedStep {
     let entry = layout.entries.first {
       $0.offset >= start && !FloatKernels.isSummable(gradients + $0.offset, $0.shape.count)
     }
-    fault = (shard, entry?.name ?? "unknown")
+    fault = (shard, entry?.name ?? "the loss")
   }
 
-  /// Every rank tells the others what it found, so that all throw the same.
-  private func agreedFault(step: Int) throws(MessagePassingError) -> AveragingError {
-    let mine = fault.map { "\($0.parameter) (rank \(communicator.rank), shard \($0.shard))" } ?? ""
+  /// Every rank tells the others what it found, so that all say the same.
+  private func agreedFault() throws(MessagePassingError) -> String {
+    let mine = fault.map { "\($0.place) (rank \(communicator.rank), shard \($0.shard))" } ?? ""
     let all = try communicator.allgather(bytes: Array(mine.utf8))
       .map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
-    return AveragingError(
-      at: "step \(step + 1)", expected: "finite gradients",
-      found: "infinite ones or NaN: \(all.joined(separator: ", "))",
+    return all.isEmpty ? "the sum of all losses" : all.joined(separator: ", ")
+  }
+
+  private static func error(step: Int, found: String) -> AveragingError {
+    AveragingError(
+      at: "step \(step + 1)", expected: "finite gradients and a finite loss",
+      found: "infinite numbers or NaN: \(found)",
       remedy:
         "The weights are as before this step. Lower the learning rate, warm it up, or set optimizer.clipNorm; "
-        + "check the data for extreme values.")
+        + "check the data for extreme values; or pass over such steps: --set nonFinite=skip.")
   }
 }

@@ -30,6 +30,14 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Threads of each rank.")
   var threads: Int?
 
+  @Option(
+    help: "Saves and ends in time, with exit code 75, so long after its start at the latest: 90s, 45m, 1h30m."
+  )
+  var timeLimit: String?
+
+  @Option(help: "Ends the job when a rank stands still for so long, and says which and where; 0: never.")
+  var hangTimeout = "10m"
+
   @Option(help: "Prints a preset's text and ends.")
   var printConfig: String?
 
@@ -59,12 +67,15 @@ struct TrainCommand: ParsableCommand {
     Ending.distributed { world in
       StopSignal.install()
       let run = try Ending.agreed(Ending.wrongUsage) {
+        let times = try together(world.communicator) { try self.times() }
         let configuration = try together(world.communicator) { try load() }
         var options = TrainingRun.Options()
         options.folder = folder
         options.resume = resume
         options.allowChangedData = allowChangedData
         options.name = name
+        options.timeLimit = times.limit
+        options.hangTimeout = times.hang
         return try TrainingRun(configuration, options: options, in: world)
       }
       switch try Ending.agreed(Ending.failed, { try run.train() }) {
@@ -72,6 +83,23 @@ struct TrainCommand: ParsableCommand {
       case .stopped: return Ending.stopped
       }
     }
+  }
+
+  /// The options that are times, in seconds.
+  private func times() throws -> (limit: Double?, hang: Double) {
+    let limit = try timeLimit.map { try DurationText.seconds($0, at: "--time-limit") }
+    if let limit, limit < 1 {
+      throw ConfigurationError(
+        at: "--time-limit", expected: "at least a second", found: timeLimit ?? "",
+        remedy: "Leave it out for a run without a limit.")
+    }
+    let hang = try DurationText.seconds(hangTimeout, at: "--hang-timeout")
+    if hang > 0, hang < 1 {
+      throw ConfigurationError(
+        at: "--hang-timeout", expected: "0, for never, or at least a second", found: hangTimeout,
+        remedy: "Allow for what a rank may need between two instructions.")
+    }
+    return (limit, hang)
   }
 
   private func load() throws -> RunConfiguration {

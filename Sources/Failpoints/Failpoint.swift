@@ -12,10 +12,14 @@ import Foundation
 public enum Failpoint: String, CaseIterable, Sendable {
   /// Before a step's gradients are computed.
   case step
-  /// When a step's gradients have been computed and not yet been averaged.
+  /// After an instruction of a pass.
+  case instruction
+  /// When a shard's gradients have been computed and not yet been averaged.
   case gradients
   /// While the ranks average.
   case averaging
+  /// When a step has been taken: what ranks hold each for themselves can be spoiled there.
+  case replica
   /// When a checkpoint's draft folder is there.
   case checkpointBegin = "checkpoint.begin"
   /// At each piece written into a file of a checkpoint.
@@ -67,6 +71,9 @@ public enum Failpoint: String, CaseIterable, Sendable {
     }
     return nil
   }
+
+  /// Whether the environment asks for anything.
+  public static var areActive: Bool { FailpointPlan.isActive }
 
   /// Says which rank this process is.
   public static func here(rank: Int) { FailpointPlan.rank.store(rank, ordering: .relaxed) }

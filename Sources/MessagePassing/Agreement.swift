@@ -23,7 +23,7 @@ public func summarize(_ failures: [(rank: Int, message: String)], size: Int) -> 
 }
 
 /// The indices of equal values together, in the order of their first ones.
-func groupRanks<Value: Hashable>(by values: [Value]) -> [(value: Value, ranks: [Int])] {
+package func groupRanks<Value: Hashable>(by values: [Value]) -> [(value: Value, ranks: [Int])] {
   var groups: [(value: Value, ranks: [Int])] = []
   var places: [Value: Int] = [:]
   for (rank, value) in values.enumerated() {

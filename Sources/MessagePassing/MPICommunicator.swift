@@ -28,12 +28,20 @@ public final class MPICommunicator: Communicator {
   private var started = RequestBuffer()
   /// Messages that `startExchange` has begun.
   private var messages = RequestBuffer()
+  /// Notes to other machines.
+  var notes = NoteBuffer()
+  /// Where this rank says that it waits; nil while nobody watches.
+  package var whereabouts: Whereabouts?
   /// Requests of the call that is being made.
   private var current = RequestBuffer()
   /// The slices of an allgather as MPI wants them, [size] each.
   private let counts: UnsafeMutablePointer<Int32>
   private let displacements: UnsafeMutablePointer<Int32>
   private let finalizesLibrary: Bool
+  /// Where the library keeps what the ranks of this machine share.
+  private let sharedFolder: SharedMemoryFolder?
+  /// What killed processes had left of such, which this one removed.
+  package let leftovers: SharedMemoryFolder.Leftovers
 
   /// Initializes the MPI library, unless the program has done so already, and joins the other ranks.
   ///
@@ -53,8 +61,10 @@ public final class MPICommunicator: Communicator {
     var provided = funneled
     if isInitialized == 0 {
       Self.adviseTheLibrary()
+      (sharedFolder, leftovers) = Self.prepareSharedMemory()
       try check(MPI_Init_thread(nil, nil, funneled, &provided), "MPI_Init_thread")
     } else {
+      (sharedFolder, leftovers) = (nil, SharedMemoryFolder.Leftovers())
       try check(MPI_Query_thread(&provided), "MPI_Query_thread")
     }
     finalizesLibrary = isInitialized == 0
@@ -95,10 +105,13 @@ public final class MPICommunicator: Communicator {
   package func finalize() throws(MessagePassingError) {
     precondition(started.count == 0, "a world is left while an allreduce is under way")
     precondition(messages.count == 0, "a world is left while messages are under way")
+    whereabouts = nil
+    notes.abandon()
     try releaseWindows()
     try check(MPI_Comm_free(&sharingMemory), "MPI_Comm_free")
     try check(MPI_Comm_free(&world), "MPI_Comm_free")
     if finalizesLibrary { try check(MPI_Finalize(), "MPI_Finalize") }
+    sharedFolder?.remove()
   }
 
   // MARK: Waiting
@@ -112,6 +125,7 @@ public final class MPICommunicator: Communicator {
   private func wait(on requests: inout RequestBuffer, _ call: StaticString) throws(MessagePassingError) {
     var waiting = Waiting(spins: Self.testsBeforeYielding, sleeps: false, patience: patience)
     while try !requests.testAll(call) {
+      if waiting.isLong { lookAround() }
       if !waiting.pause() {
         throw Waiting.impatience(at: "\(call) on rank \(rank)", for: [], on: machine.name, patience: patience)
       }
@@ -181,6 +195,7 @@ public final class MPICommunicator: Communicator {
 
   /// Has the library look at what has arrived, whatever is under way.
   func poke() throws(MessagePassingError) {
+    lookAround()
     var flag: Int32 = 0
     try check(
       MPI_Iprobe(

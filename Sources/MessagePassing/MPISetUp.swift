@@ -16,6 +16,19 @@ extension MPICommunicator {
     setenv("OMPI_MCA_btl_tcp_links", "2", 0)
   }
 
+  /// Where Open MPI keeps what the ranks of a machine share, unless the user has said so.
+  static let sharedMemoryRoot = "/dev/shm"
+
+  /// Has the library keep its files in shared memory in a folder of this process's own, so that they are found when the
+  /// process was killed; and removes what others have left.
+  static func prepareSharedMemory() -> (SharedMemoryFolder?, SharedMemoryFolder.Leftovers) {
+    let leftovers = SharedMemoryFolder.removeLeftovers(in: sharedMemoryRoot)
+    guard let folder = SharedMemoryFolder(in: sharedMemoryRoot) else { return (nil, leftovers) }
+    setenv("OMPI_MCA_btl_vader_backing_directory", folder.path, 0)
+    setenv("OMPI_MCA_osc_sm_backing_directory", folder.path, 0)
+    return (folder, leftovers)
+  }
+
   /// The same ranks, those of one machine with neighbouring numbers; rank 0 stays rank 0.
   static func machineByMachine(_ everyone: MPI_Comm?) throws(MessagePassingError) -> MPI_Comm? {
     var rank: Int32 = 0

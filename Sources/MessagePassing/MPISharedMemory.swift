@@ -95,7 +95,7 @@ extension MPICommunicator {
       let free = Self.freeBytes(in: folder)
       if free < needed {
         reason =
-          "\(machine.name) needs \(needed >> 20) MiB of shared memory in \(folder), where \(free >> 20) MiB are free"
+          "\(machine.name) needs \(needed >> 20) MiB of shared memory in \(sharedFolderName), where \(free >> 20) MiB are free"
       }
     }
     return try allgather(bytes: Array(reason.utf8)).map { String(decoding: $0, as: UTF8.self) }
@@ -105,6 +105,12 @@ extension MPICommunicator {
   /// Where Open MPI puts the memory behind its windows.
   private static var sharedMemoryFolder: String {
     ProcessInfo.processInfo.environment["OMPI_MCA_osc_sm_backing_directory"] ?? "/dev/shm"
+  }
+
+  /// The same as a user knows it.
+  private var sharedFolderName: String {
+    let folder = Self.sharedMemoryFolder
+    return folder.hasPrefix(Self.sharedMemoryRoot + "/") ? Self.sharedMemoryRoot : folder
   }
 
   private static func freeBytes(in folder: String) -> Int64 {

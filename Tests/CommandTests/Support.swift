@@ -47,6 +47,7 @@ final class Workplace {
       var record = record
       record.seconds = 0
       record.samplesPerSecond = nil
+      record.waits = nil
       return record
     }
   }

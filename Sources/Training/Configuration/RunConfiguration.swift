@@ -36,6 +36,8 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
   public var validation = ValidationConfiguration()
   public var checkpoint = CheckpointConfiguration()
   public var metrics = MetricsConfiguration()
+  public var nonFinite = NonFiniteConfiguration()
+  public var audit = AuditConfiguration()
 
   /// The most steps that anything may be given in: sums and products of them fit an `Int`.
   static let mostSteps = 1 << 53
@@ -87,6 +89,8 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
       found: "\(validation.fraction)", remedy: "Set data.fraction in its place.")
     try reader.section("checkpoint", &checkpoint)
     try reader.section("metrics", &metrics)
+    try reader.section("nonFinite", &nonFinite, shorthand: "action")
+    try reader.section("audit", &audit)
   }
 
   /// `epochs` or `steps`, never both. The length is no part of the identity, so that a finished run can

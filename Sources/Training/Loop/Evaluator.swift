@@ -27,6 +27,8 @@ public final class Evaluator {
   private let shardLength: Int
   private let onlyRankZero: Bool
   private var passes: [PassKind: Pass] = [:]
+  /// Called after every pass.
+  var afterPass: () -> Void = {}
 
   private struct PassKind: Hashable {
     let count: Int
@@ -163,6 +165,7 @@ public final class Evaluator {
     memory.weights = UnsafePointer(pass.weights.base)
     memory.results = pass.results.base
     Executor<FloatKernels>.run(pass.plan, memory)
+    afterPass()
     return pass
   }
 

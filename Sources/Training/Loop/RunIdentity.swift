@@ -5,6 +5,8 @@ import TensorCore
 /// What must be alike on all ranks, and what a checkpoint remembers of its origin.
 struct RunIdentity {
   let configuration: String
+  /// What weights do not depend on while all goes well, and ranks must do alike all the same.
+  let watching: String
   let model: String
   let data: String
   let program: String
@@ -13,6 +15,9 @@ struct RunIdentity {
 
   init(_ configuration: RunConfiguration, trainer: Trainer, data: RunData) throws {
     self.configuration = configuration.trainingIdentity
+    let (nonFinite, audit) = (configuration.nonFinite, configuration.audit)
+    watching =
+      "nonFinite: \(nonFinite.action), at most \(nonFinite.limit); audit.everySteps: \(audit.everySteps ?? -1)"
     model = trainer.objective.layout.allEntries.map { "\($0.name) \($0.shape)" }.joined(separator: ", ")
     self.data = data.training.digest()
     program = try Digest128(ofFile: "/proc/self/exe").description
@@ -25,7 +30,8 @@ struct RunIdentity {
     // Each setting is a part of its own, so that the message names the one that differs.
     let parts =
       Self.settings(configuration) + [
-        ("model", model), ("data", data), ("program", program), ("libraries", libraries),
+        ("settings nonFinite and audit", watching), ("model", model), ("data", data), ("program", program),
+        ("libraries", libraries),
         ("processor", processor),
       ]
     let differences = try compareFingerprints(

@@ -52,7 +52,8 @@ final class RunReporter {
     return phases.reduce(0) { $0 + Double(time.nanoseconds($1)) * 1e-9 }
   }
 
-  func interval(_ trainer: Trainer, epoch: Int) {
+  /// - Parameter waits: the part of the interval that each rank waited; nil for one rank.
+  func interval(_ trainer: Trainer, epoch: Int, waits: [Double]?) {
     let sums = trainer.intervalSums
     trainer.intervalSums = StepSums()
     guard folder != nil else { return }
@@ -60,7 +61,14 @@ final class RunReporter {
     defer { lastBusy = busy }
     write(
       trainer.step, epoch, .train, loss: sums.meanLoss, accuracy: trainer.accuracy(of: sums),
-      samplesPerSecond: Double(sums.samples) / max(busy - lastBusy, 1e-9))
+      samplesPerSecond: Double(sums.samples) / max(busy - lastBusy, 1e-9), waits: waits,
+      skipped: trainer.skipped.count > 0 ? trainer.skipped.count : nil)
+  }
+
+  func skipped(step: Int, fault: String, _ skipped: SkippedSteps) {
+    warning(
+      "step \(step) is skipped, nothing has changed: infinite numbers or NaN in \(fault); \(skipped.count) skipped so far"
+    )
   }
 
   func evaluation(_ evaluation: Evaluation, step: Int, epoch: Int, split: MetricsRecord.Split) {
@@ -70,13 +78,15 @@ final class RunReporter {
   /// A full disk must not end a training: the record is lost, with a warning, and the run goes on.
   private func write(
     _ step: Int, _ epoch: Int, _ split: MetricsRecord.Split, loss: Double, accuracy: Double?,
-    samplesPerSecond: Double?
+    samplesPerSecond: Double?, waits: [Double]? = nil, skipped: Int? = nil
   ) {
     guard let metrics else { return }
     do {
-      try metrics.write(
+      var record = MetricsRecord(
         step: step, epoch: epoch, split: split, loss: loss, accuracy: accuracy,
-        samplesPerSecond: samplesPerSecond)
+        samplesPerSecond: samplesPerSecond, seconds: metrics.seconds)
+      (record.waits, record.skipped) = (waits, skipped)
+      try metrics.write(record)
     } catch {
       warning("\(error)")
     }
@@ -120,11 +130,15 @@ final class RunReporter {
     epochStart = MonotonicTime.seconds
   }
 
-  func stopped(step: Int, lastStep: Int) {
+  /// - Parameters:
+  ///   - saved: the step of the last checkpoint.
+  ///   - reason: `a signal`.
+  func stopped(step: Int, saved: Int?, lastStep: Int, reason: String) {
     guard let folder else { return }
     display.clear()
+    let outcome = saved == step ? "saved" : "not saved; the last checkpoint is of step \(saved ?? 0)"
     log.message(
-      "stopped by a signal after step \(step) of \(lastStep), saved; go on with: "
+      "stopped by \(reason) after step \(step) of \(lastStep), \(outcome); go on with: "
         + "\(RunSummary.shellWord(Self.program)) train --resume --out \(RunSummary.shellWord(folder.path))")
   }
 
@@ -135,7 +149,7 @@ final class RunReporter {
   }
 
   func finish(
-    _ run: TrainingRun, results: [(split: MetricsRecord.Split, evaluation: Evaluation)], phases: [Double],
+    _ run: TrainingRun, results: [(split: MetricsRecord.Split, evaluation: Evaluation)], times: RankTimes,
     bestEpoch: Int?, digest: String
   ) {
     guard let folder else { return }
@@ -150,10 +164,13 @@ final class RunReporter {
       steps: trainer.step - firstStep,
       samplesPerSecond: Double(trainer.samplesTrained) / max(Self.busy(trainer), 1e-9),
       totalSeconds: MonotonicTime.seconds - started,
-      phases: phases, ranks: run.communicator.size, threads: run.configuration.threads, folder: folder.path,
+      phases: times.phases, ranks: run.communicator.size, threads: run.configuration.threads,
+      folder: folder.path,
       digest: digest)
     summary.program = Self.program
     summary.start = run.start
+    summary.waits = times.waits
+    summary.skippedSteps = trainer.skipped.count
     display.clear()
     if let picture = DigitGallery.picture(of: run) { display.note(picture) }
     if let confusion = results.last?.evaluation.confusion, let worst = confusion.commonestConfusions(1).first

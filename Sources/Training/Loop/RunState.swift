@@ -30,6 +30,8 @@ package struct RunState: Codable, Equatable {
   /// Where the learning rate follows the validation loss.
   var plateau: Plateau?
   var earlyStopping: EarlyStopping?
+  /// Where there are any.
+  var skipped: SkippedSteps?
   /// The configuration, as far as weights depend on it.
   var identity: String
   var data: String

@@ -1,6 +1,8 @@
 import Autodiff
 import Averaging
 import Datasets
+import Failpoints
+import MessagePassing
 import TensorCore
 
 /// Computes the gradients of this rank's shards: the loader's samples through the training plan.
@@ -12,6 +14,8 @@ final class ShardComputer {
   let parameters: Arena<Float>
   /// Where set, the time of every instruction is noted, for shards of as many samples as its plan has.
   var profile: PlanProfile?
+  /// Where it says what it computes.
+  var whereabouts = Whereabouts()
 
   init(_ draft: TrainerDraft, parameters: Arena<Float>) {
     plans = draft.plans
@@ -36,9 +40,17 @@ final class ShardComputer {
     memory.labels = shard.targets.labels.map { UnsafePointer($0) }
     memory.targets = shard.targets.values.map { UnsafePointer($0) }
     memory.weights = shard.targets.weights.map { UnsafePointer($0) }
+    memory.position = whereabouts.instruction
+    whereabouts.beginPass(samples: shard.count)
+    defer { whereabouts.endPass() }
     memory.key = PassKey(seed: seed, step: UInt64(shard.step), samples: samples)
     if let profile, profile.plan.batch == shard.count {
       try profile.run(memory) { try observer?.isComplete(prefix: $0) }
+    } else if Failpoint.areActive {
+      try Executor<FloatKernels>.run(plan, memory) {
+        Failpoint.instruction.reach()
+        try observer?.isComplete(prefix: $0)
+      }
     } else if let observer {
       try Executor<FloatKernels>.run(plan, memory) { try observer.isComplete(prefix: $0) }
     } else {

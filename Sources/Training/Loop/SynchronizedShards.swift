@@ -20,6 +20,8 @@ final class SynchronizedShards {
   private let exchange: ShardExchange
   /// Where shards meet: the same in every plan, whatever its number of samples.
   private let forms: [SynchronizationForm]
+  /// Where it says what it computes.
+  var whereabouts = Whereabouts()
 
   /// nil for a plan whose shards don't meet.
   init?(_ draft: TrainerDraft, parameters: Arena<Float>, over communicator: any Communicator) {
@@ -55,7 +57,11 @@ final class SynchronizedShards {
     }
     for segment in 0...forms.count {
       for index in held.indices where held[index].count > 0 {
-        Executor<FloatKernels>.run(plan(of: held[index]), held[index].memory, segment: segment)
+        var memory = held[index].memory
+        memory.position = whereabouts.instruction
+        whereabouts.beginPass(samples: held[index].count)
+        Executor<FloatKernels>.run(plan(of: held[index]), memory, segment: segment)
+        whereabouts.endPass()
       }
       guard segment < forms.count else { return }
       try exchange.exchange(forms[segment], batch: batch, phase: phase) { shard in

@@ -48,6 +48,10 @@ public final class Trainer {
   /// What the steps of the epoch under way, and since the last report, add up to.
   public internal(set) var epochSums = StepSums()
   public internal(set) var intervalSums = StepSums()
+  /// Steps that changed nothing, for their numbers could not be used.
+  public internal(set) var skipped = SkippedSteps()
+  /// How many such steps may follow each other; the next one throws.
+  package var skippableSteps = 0
 
   package let communicator: any Communicator
   package var parameters: Arena<Float> { synchronized.parameters }
@@ -67,6 +71,15 @@ public final class Trainer {
   private let loadsAhead: Bool
   private var loader: Loader?
   private var profile: StepProfile?
+  /// Where this rank says where it is.
+  var whereabouts = Whereabouts() {
+    didSet {
+      computer?.whereabouts = whereabouts
+      together?.whereabouts = whereabouts
+    }
+  }
+  /// What the instructions of the plans are, by the samples of a pass.
+  let instructionNames: [Int: [String]]
   /// What batch normalization's count of batches is saved from.
   let stepCount = Arena<Int64>(count: 1)
 
@@ -124,6 +137,7 @@ public final class Trainer {
     (objective, optimizer, sampler, shards, data) = (
       draft.objective, draft.optimizer, draft.sampler, draft.shards, draft.data
     )
+    instructionNames = draft.plans.mapValues(\.names)
     run = draft.shards.ranges(ofRanks: communicator.size)[communicator.rank]
     let layout = draft.objective.layout
     let sum: any GradientSum
@@ -189,14 +203,18 @@ public final class Trainer {
     while step < last {
       let batch = sampler.batch(step: step).count
       Failpoint.here(step: step + 1)
+      whereabouts.begin(step: step + 1)
       Failpoint.step.reach()
       begin(.compute)
       try together?.compute(batch: batch, phase: { enter($0) }, next: { nextSamples(ofShard: $0, loader) })
       let outcome = try synchronized.run(
-        step: step, batch: batch, stopRequested: stopRequested(), phase: { enter($0) },
+        step: step, batch: batch, stopRequested: stopRequested(),
+        skipsFaults: skipped.inARow < skippableSteps, phase: { enter($0) },
         compute: { shard, gradients, observer in try compute(shard, gradients, observer, loader) })
       begin(.other)
       step += 1
+      skipped.note(isSkipped: outcome.fault != nil)
+      spoilReplica()
       samplesTrained += batch
       if step % sampler.batchesPerEpoch == 1 || sampler.batchesPerEpoch == 1 { epochSums = StepSums() }
       epochSums.add(outcome)
@@ -208,12 +226,22 @@ public final class Trainer {
     return true
   }
 
-  private func enter(_ phase: StepPhase) { begin(phase == .compute ? .compute : .communication) }
+  private func enter(_ phase: StepPhase) {
+    begin(phase == .compute ? .compute : .communication)
+    if phase == .communication { Failpoint.averaging.reach() }
+  }
+
+  /// What a fault of the memory does: one number changes on one rank.
+  private func spoilReplica() {
+    guard Failpoint.replica.reach() == .nan, let last = objective.layout.allEntries.last else { return }
+    parameters.base[last.offset] += 1
+  }
 
   private func begin(_ phase: TimeAccount.Phase) {
     let now = MonotonicTime.nanoseconds
     time.enter(phase, at: now)
     profile?.note(phase, at: now)
+    whereabouts.enter(phase: phase.place, at: now)
   }
 
   private func compute(
@@ -222,6 +250,10 @@ public final class Trainer {
   ) throws {
     together?.copyGradients(of: shard, to: gradients)
     try computer?.compute(nextSamples(ofShard: shard, loader), gradients: gradients, observer: observer)
+    guard Failpoint.gradients.reach() == .nan, let last = objective.layout.entries.last else { return }
+    // Of the parameter whose gradient is complete last, so that nothing of it is on its way.
+    gradients[last.offset] = .nan
+    gradients[objective.layout.riders.lowerBound + Rider.faults.rawValue] += 1
   }
 
   private func nextSamples(ofShard shard: Int, _ loader: Loader) -> Loader.Shard {
@@ -236,8 +268,10 @@ public final class Trainer {
 
   /// How well the model does now. All ranks call it, and all get the same.
   public func evaluate(_ data: any Dataset, confusion: Bool = false) throws -> Evaluation {
-    let before = time.enter(.validation)
-    defer { time.enter(before) }
+    let before = time.phase
+    begin(.validation)
+    evaluator.afterPass = { [whereabouts] in whereabouts.tick() }
+    defer { begin(before) }
     return try evaluator.evaluate(data, confusion: confusion)
   }
 
@@ -253,8 +287,9 @@ public final class Trainer {
     onlyRankZero: evaluatesOnRankZero)
 
   package func measure<Result>(_ phase: TimeAccount.Phase, _ body: () throws -> Result) rethrows -> Result {
-    let before = time.enter(phase)
-    defer { time.enter(before) }
+    let before = time.phase
+    begin(phase)
+    defer { begin(before) }
     return try body()
   }
 }
@@ -273,7 +308,8 @@ public struct StepSums: Sendable, Equatable, Codable {
     samples += outcome.samples
   }
 
-  public var meanLoss: Double { loss / Double(max(samples, 1)) }
+  /// Not a number where there are no samples.
+  public var meanLoss: Double { samples > 0 ? loss / Double(samples) : .nan }
   /// - Parameter answersPerSample: as `Target` says.
   public func accuracy(answersPerSample: Int = 1) -> Double {
     Double(correct) / Double(max(samples * answersPerSample, 1))

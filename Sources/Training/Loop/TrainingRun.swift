@@ -18,6 +18,10 @@ public final class TrainingRun {
     public var allowChangedData = false
     /// What the run is called when it gets a folder of its own.
     public var name = "run"
+    /// Seconds from the start of the process in which the run is to be saved and out; nil: as long as it takes.
+    public var timeLimit: Double?
+    /// Seconds without progress of some rank after which the job is ended; 0: nobody watches.
+    public var hangTimeout = 0.0
 
     public init() {}
   }
@@ -39,6 +43,12 @@ public final class TrainingRun {
   let folder: RunFolder?
   let reporter: RunReporter
   let checkpoints: TrainingCheckpoints
+  /// On rank 0.
+  var timeLimit: TimeLimit?
+  let hangTimeout: Double
+  var auditedStep: Int?
+  /// When waits were gathered last.
+  var timesBefore: RankTimes?
   var best: RunState.Best?
   var plateau: Plateau?
   var earlyStopping = EarlyStopping()
@@ -50,6 +60,10 @@ public final class TrainingRun {
   public init(_ configuration: RunConfiguration, options: Options, in world: World) throws {
     let communicator = world.communicator
     self.communicator = communicator
+    hangTimeout = options.hangTimeout
+    if let seconds = options.timeLimit, communicator.rank == 0 {
+      timeLimit = TimeLimit(seconds: seconds, age: ProcessAge.seconds ?? 0, now: MonotonicTime.seconds)
+    }
     let parts = try together(communicator) { try Self.prepare(configuration, ranks: communicator.size) }
     let resolved = parts.configuration
     (self.configuration, data, lastStep) = (resolved, parts.data, parts.lastStep)
@@ -57,6 +71,7 @@ public final class TrainingRun {
       parts.draft, averaging: resolved.averagingStrategy, evaluationShard: resolved.validation.shard,
       evaluatesOnRankZero: resolved.validation.on == .rankZero, threads: resolved.threads, over: communicator)
     self.trainer = trainer
+    if resolved.nonFinite.action == .skip { trainer.skippableSteps = resolved.nonFinite.limit }
     start.data = parts.dataSeconds
     plateau = resolved.makePlateau(trainer.optimizer)
     stepsPerEpoch = trainer.sampler.batchesPerEpoch
@@ -98,6 +113,18 @@ public final class TrainingRun {
       try reporter.openMetrics(afterStep: trainer.step)
     }
     announce(wanted: configuration)
+    try tellLeftovers()
+  }
+
+  /// All ranks call it: each may have removed something.
+  private func tellLeftovers() throws {
+    guard let own = (communicator as? MPICommunicator)?.leftovers else { return }
+    var sums = [Int64(own.folders), Int64(own.bytes)]
+    try sums.withUnsafeMutableBufferPointer { try communicator.allreduce($0, .sum) }
+    guard sums[0] > 0 else { return }
+    reporter.message(
+      "removed from shared memory what \(sums[0]) killed \(sums[0] == 1 ? "process" : "processes") had left: "
+        + NumberText.bytes(Double(sums[1])))
   }
 
   private struct Parts {
@@ -157,6 +184,7 @@ public final class TrainingRun {
     trainer.step = state.step
     trainer.epochSums = state.epochSums
     trainer.intervalSums = state.intervalSums
+    trainer.skipped = state.skipped ?? SkippedSteps()
     best = state.best
     if let saved = state.plateau, plateau != nil { follow(saved) }
     earlyStopping = state.earlyStopping ?? EarlyStopping()

@@ -1,3 +1,4 @@
+import Averaging
 import Checkpoints
 import Datasets
 import TensorCore
@@ -6,6 +7,8 @@ import TensorCore
 extension TrainingRun {
   /// Trains to the end, or until a signal asks to stop; all ranks return the same.
   public func train() throws -> Ending {
+    let watch = try beginWatch()
+    defer { watch?.end() }
     do { return try trainToTheEnd() } catch {
       reporter.failed(error)
       throw error
@@ -21,8 +24,9 @@ extension TrainingRun {
     let reached =
       try isOver
       || trainer.fit(
-        untilStep: lastStep, stopRequested: { StopSignal.request != nil }, endsEarly: { isOver },
-        afterStep: { _ in try afterStep() })
+        untilStep: lastStep, stopRequested: { StopSignal.request != nil || isTimeUp() },
+        endsEarly: { isOver },
+        afterStep: { try afterStep($0) })
     if isOver, trainer.step < lastStep {
       reporter.message(
         "stopped early after step \(trainer.step) of \(lastStep): "
@@ -30,7 +34,7 @@ extension TrainingRun {
     }
     if savedStep != trainer.step { try save() }
     guard reached else {
-      reporter.stopped(step: trainer.step, lastStep: lastStep)
+      reporter.stopped(step: trainer.step, saved: savedStep, lastStep: lastStep, reason: reasonToStop)
       return .stopped
     }
     try finish()
@@ -41,14 +45,16 @@ extension TrainingRun {
 
   private var lastEpoch: Int { (max(trainer.step, lastStep) + stepsPerEpoch - 1) / stepsPerEpoch }
 
-  private func afterStep() throws {
+  private func afterStep(_ outcome: SynchronizedStep.Outcome) throws {
     let step = trainer.step
+    if let fault = outcome.fault { reporter.skipped(step: step, fault: fault, trainer.skipped) }
+    if let every = configuration.audit.everySteps, every > 0, step % every == 0 { try audit() }
     if start.firstStep == nil, let age = ProcessAge.seconds {
       start.firstStep = age
       reporter.began(start)
     }
     if step % configuration.metrics.everySteps == 0 || step == lastStep {
-      reporter.interval(trainer, epoch: (step - 1) / stepsPerEpoch + 1)
+      reporter.interval(trainer, epoch: (step - 1) / stepsPerEpoch + 1, waits: try gatherWaits())
     }
     let endsEpoch = step % stepsPerEpoch == 0
     if endsEpoch || step == lastStep {
@@ -82,12 +88,16 @@ extension TrainingRun {
   }
 
   private func save() throws {
+    if configuration.audit.everySteps != 0 { try audit() }
+    let began = MonotonicTime.seconds
+    defer { timeLimit?.noteSave(seconds: MonotonicTime.seconds - began) }
     try trainer.measure(.checkpoint) {
       var state = RunState(
         step: trainer.step, epochSums: trainer.epochSums, intervalSums: trainer.intervalSums, best: best,
         identity: identity.configuration, data: identity.data, program: identity.program,
         libraries: identity.libraries, processor: identity.processor, ranks: communicator.size)
       state.plateau = plateau
+      state.skipped = trainer.skipped.count > 0 ? trainer.skipped : nil
       state.earlyStopping = configuration.earlyStopping.patience == nil ? nil : earlyStopping
       let failure = try checkpoints.save(
         state, description: modelDescription,
@@ -148,8 +158,7 @@ extension TrainingRun {
     for (samples, split) in [(data.heldOut, MetricsRecord.Split.validation), (data.test, .test)] {
       if let samples { results.append((split, try trainer.evaluate(samples, confusion: split == .test))) }
     }
-    var phases = trainer.time.seconds
-    try phases.withUnsafeMutableBufferPointer { try communicator.allreduce($0, .sum) }
+    let times = try gatherTimes()
     try together(communicator) {
       guard let folder else { return }
       var description = modelDescription
@@ -158,7 +167,7 @@ extension TrainingRun {
     }
     let chosen = configuration.checkpoint.final == .best && finalStep == best?.step ? best : nil
     reporter.finish(
-      self, results: results, phases: phases, bestEpoch: chosen?.epoch,
+      self, results: results, times: times, bestEpoch: chosen?.epoch,
       digest: trainer.digest.description)
   }
 }

@@ -1,4 +1,6 @@
+import MessagePassing
 import Optimizers
+import TensorCore
 
 /// What a run does with the figures of its validations besides reporting them.
 extension TrainingRun {
@@ -21,6 +23,67 @@ extension TrainingRun {
   func follow(_ plateau: Plateau) {
     self.plateau = plateau
     trainer.synchronized.learningRate = plateau.learningRate
+  }
+}
+
+/// How a run looks after itself: its time, its ranks, its weights.
+extension TrainingRun {
+  /// Has every rank watched from now on, where that is wanted.
+  func beginWatch() throws -> RunWatch? {
+    guard hangTimeout > 0 else { return nil }
+    let watch = try RunWatch(
+      over: communicator, patience: hangTimeout, instructions: trainer.instructionNames)
+    trainer.whereabouts = watch.whereabouts
+    if let note = watch.note { reporter.message("ranks are watched by messages, a little later: \(note)") }
+    return watch
+  }
+
+  /// Rank 0 decides, and tells the others with the gradients.
+  func isTimeUp() -> Bool {
+    timeLimit?.isUp(
+      endsEpoch: (trainer.step + 1) % stepsPerEpoch == 0,
+      nextEndsEpoch: (trainer.step + 2) % stepsPerEpoch == 0,
+      now: MonotonicTime.seconds) ?? false
+  }
+
+  var reasonToStop: String {
+    guard StopSignal.request == nil, let timeLimit else { return "a signal" }
+    return "the time limit of \(NumberText.duration(timeLimit.seconds))"
+  }
+
+  /// Ends the run where a rank's weights are not those of the others.
+  func audit() throws {
+    guard auditedStep != trainer.step else { return }
+    auditedStep = trainer.step
+    guard
+      let difference = try trainer.measure(.checkpoint, { try ReplicaAudit(trainer: trainer).difference() })
+    else { return }
+    let ranks = describeRanks(difference.ranks)
+    throw TrainingError(
+      at: "after step \(trainer.step)", expected: "the same weights on all ranks",
+      found: "others on \(ranks), first in \(difference.tensor)",
+      remedy:
+        "Nothing of this was saved: go on from the last checkpoint with --resume. Check the memory of the machine of \(ranks); "
+        + "if it comes again, it is a fault of the program."
+    )
+  }
+
+  /// Where the time of all ranks went. All ranks call it.
+  func gatherTimes() throws -> RankTimes {
+    let mine = trainer.time.seconds
+    let all = Arena<Double>(count: mine.count * communicator.size)
+    let slices = (0..<communicator.size).map { $0 * mine.count..<($0 + 1) * mine.count }
+    _ = all.buffer(slices[communicator.rank]).update(fromContentsOf: mine)
+    try communicator.allgather(all.buffer, slices: slices)
+    return RankTimes(slices.map { Array(all.buffer($0)) })
+  }
+
+  /// What part of the time since it was called last each rank waited for others; nil for one rank. All ranks call it.
+  func gatherWaits() throws -> [Double]? {
+    guard communicator.size > 1 else { return nil }
+    let times = try gatherTimes()
+    defer { timesBefore = times }
+    return times.waits(since: timesBefore)
   }
 }
 

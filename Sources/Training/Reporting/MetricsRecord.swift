@@ -19,6 +19,11 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
   public var samplesPerSecond: Double?
   /// Since the run began, resumed parts added up.
   public var seconds: Double
+  /// The part of the steps since the last record that each rank waited for others, messages included, 0...1; nil for
+  /// one rank.
+  public var waits: [Double]?
+  /// Steps so far that changed nothing, for their numbers could not be used; nil where there are none.
+  public var skipped: Int?
 
   public init(
     step: Int, epoch: Int, split: Split, loss: Double, accuracy: Double? = nil,
@@ -34,7 +39,7 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case step, epoch, split, loss, accuracy, samplesPerSecond, seconds
+    case step, epoch, split, loss, accuracy, samplesPerSecond, seconds, waits, skipped
   }
 
   public init(from decoder: any Decoder) throws {
@@ -46,6 +51,8 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
     accuracy = try values.decodeIfPresent(Double.self, forKey: .accuracy)
     samplesPerSecond = try values.decodeIfPresent(Double.self, forKey: .samplesPerSecond)
     seconds = try values.decode(Double.self, forKey: .seconds)
+    waits = try values.decodeIfPresent([Double].self, forKey: .waits)
+    skipped = try values.decodeIfPresent(Int.self, forKey: .skipped)
   }
 
   /// The record as one line of JSON, without its end. Written by hand: the order of the keys is fixed, and
@@ -56,6 +63,10 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
     if let accuracy { line += ",\"accuracy\":\(Self.json(accuracy))" }
     if let samplesPerSecond {
       line += ",\"samplesPerSecond\":\(Self.json((samplesPerSecond * 10).rounded() / 10))"
+    }
+    if let skipped { line += ",\"skipped\":\(skipped)" }
+    if let waits {
+      line += ",\"waits\":[\(waits.map { Self.json(($0 * 1e3).rounded() / 1e3) }.joined(separator: ","))]"
     }
     return line + ",\"seconds\":\(Self.json((seconds * 1e4).rounded() / 1e4))}"
   }

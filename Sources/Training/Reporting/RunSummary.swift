@@ -22,6 +22,10 @@ public struct RunSummary: Sendable, Equatable {
   public var steps: Int
   /// How long it took to begin; nil where nobody measured it.
   public var start: StartTimes?
+  /// The part of the steps' time that each rank waited for others, messages included.
+  public var waits: [Double] = []
+  /// Steps that changed nothing, for their numbers could not be used.
+  public var skippedSteps = 0
   public var samplesPerSecond: Double
   /// Of this process, from start to end.
   public var totalSeconds: Double
@@ -77,6 +81,10 @@ public struct RunSummary: Sendable, Equatable {
           "time",
           "\(NumberText.duration(totalSeconds)) for \(NumberText.grouped(Double(steps))) steps: \(shares)"
         ))
+    }
+    if let waits = RankTimes.text(waits: waits) { rows.append(("waiting", waits)) }
+    if skippedSteps > 0 {
+      rows.append(("skipped", "\(Self.count(skippedSteps, "step")) with infinite numbers or NaN"))
     }
     if let start = start?.text { rows.append(("start", start)) }
     if let digest { rows.append(("weights", digest)) }
