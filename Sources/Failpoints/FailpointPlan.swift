@@ -16,6 +16,8 @@ package final class FailpointPlan: Sendable {
     package var restart: Int?
     package var after = 0
     package var times = 1
+
+    package init(place: Failpoint, action: Failpoint.Action) { (self.place, self.action) = (place, action) }
   }
 
   /// An entry that cannot be read.
