@@ -40,16 +40,20 @@ package final class SynchronizedStep {
     /// Whether some rank was asked to stop. A rank that has no samples in this step is heard in the next
     /// one in which it has some; rank 0 always has.
     package let shouldStop: Bool
+    /// Whether rank 0 wants the state saved after this step.
+    package let shouldSave: Bool
   }
 
   /// - Parameters:
   ///   - step: counted from 0.
   ///   - batch: the samples of the batch, over all ranks.
   ///   - stopRequested: whether this rank was asked to stop after this step.
+  ///   - saveRequested: on rank 0, whether all are to save after this step.
   ///   - phase: told whenever one begins.
   ///   - compute: computes one of this rank's shards.
   package func run(
-    step: Int, batch: Int, stopRequested: Bool, phase: (StepPhase) -> Void, compute: ShardComputation
+    step: Int, batch: Int, stopRequested: Bool, saveRequested: Bool = false, phase: (StepPhase) -> Void,
+    compute: ShardComputation
   ) throws -> Outcome {
     fault = nil
     phase(.compute)
@@ -57,6 +61,7 @@ package final class SynchronizedStep {
       try compute(shard, gradients, observer)
       let riders = gradients + layout.riders.lowerBound
       if stopRequested { riders[Rider.stop.rawValue] = 1 }
+      if saveRequested { riders[Rider.save.rawValue] = 1 }
       if riders[Rider.faults.rawValue] > 0 { noteFault(shard, gradients, observer?.handedOn ?? 0) }
     }
     if sums[.faults] > 0 { throw try agreedFault(step: step) }
@@ -67,7 +72,8 @@ package final class SynchronizedStep {
     if sum.writesForAll { follow(sums) }
     phase(.communication)
     let outcome = Outcome(
-      loss: sums[.loss], correct: Int(sums[.correct]), samples: samples, shouldStop: sums[.stop] > 0)
+      loss: sums[.loss], correct: Int(sums[.correct]), samples: samples, shouldStop: sums[.stop] > 0,
+      shouldSave: sums[.save] > 0)
     try sum.share()
     return outcome
   }

@@ -9,7 +9,8 @@ import Checkpoints
   ) throws -> Result {
     try withTemporaryFolder { folder in
       let lock = try RunLock(folder: folder)
-      return try body(try CheckpointStore(folder + "/checkpoints", lock: lock, keep: keep), folder)
+      return try body(
+        try CheckpointStore(folder + "/checkpoints", lock: lock, retention: Retention(newest: keep)), folder)
     }
   }
 

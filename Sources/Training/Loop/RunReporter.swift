@@ -7,6 +7,7 @@ final class RunReporter {
   private let log: RunLog
   private let folder: RunFolder?
   private var metrics: MetricsWriter?
+  private var checkpoints = CheckpointCosts()
   private var lastBusy = 0.0
   private var epochBusy = 0.0
   private var epochSamples = 0
@@ -72,14 +73,16 @@ final class RunReporter {
     _ step: Int, _ epoch: Int, _ split: MetricsRecord.Split, loss: Double, accuracy: Double?,
     samplesPerSecond: Double?
   ) {
-    guard let metrics else { return }
-    do {
+    report { metrics throws(ReportingError) in
       try metrics.write(
         step: step, epoch: epoch, split: split, loss: loss, accuracy: accuracy,
         samplesPerSecond: samplesPerSecond)
-    } catch {
-      warning("\(error)")
     }
+  }
+
+  private func report(_ write: (MetricsWriter) throws(ReportingError) -> Void) {
+    guard let metrics else { return }
+    do { try write(metrics) } catch { warning("\(error)") }
   }
 
   func progress(_ trainer: Trainer, lastStep: Int) {
@@ -120,11 +123,27 @@ final class RunReporter {
     epochStart = MonotonicTime.seconds
   }
 
-  func stopped(step: Int, lastStep: Int) {
+  /// What became of a save.
+  func saved(_ outcome: SaveOutcome, epoch: Int) {
+    if let failure = outcome.failure {
+      return warning("step \(outcome.step) could not be saved, training goes on: \(failure)")
+    }
+    if let failure = outcome.pruningFailure {
+      warning("step \(outcome.step) is saved, older checkpoints could not be removed: \(failure)")
+    }
+    checkpoints.add(outcome.cost)
+    log.note("checkpoint step-\(outcome.step): \(CheckpointCosts(outcome.cost).text)")
+    report { metrics throws(ReportingError) in
+      try metrics.write(
+        CheckpointRecord(step: outcome.step, epoch: epoch, cost: outcome.cost, seconds: metrics.seconds))
+    }
+  }
+
+  func stopped(step: Int, lastStep: Int, isSaved: Bool) {
     guard let folder else { return }
     display.clear()
     log.message(
-      "stopped by a signal after step \(step) of \(lastStep), saved; go on with: "
+      "stopped by a signal after step \(step) of \(lastStep), \(isSaved ? "" : "not ")saved; go on with: "
         + "\(RunSummary.shellWord(Self.program)) train --resume --out \(RunSummary.shellWord(folder.path))")
   }
 
@@ -154,6 +173,7 @@ final class RunReporter {
       digest: digest)
     summary.program = Self.program
     summary.start = run.start
+    summary.checkpoints = checkpoints
     display.clear()
     if let picture = DigitGallery.picture(of: run) { display.note(picture) }
     if let confusion = results.last?.evaluation.confusion, let worst = confusion.commonestConfusions(1).first

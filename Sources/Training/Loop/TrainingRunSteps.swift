@@ -1,3 +1,4 @@
+import Averaging
 import Checkpoints
 import Datasets
 import TensorCore
@@ -7,6 +8,8 @@ extension TrainingRun {
   /// Trains to the end, or until a signal asks to stop; all ranks return the same.
   public func train() throws -> Ending {
     do { return try trainToTheEnd() } catch {
+      checkpoints.close()
+      reportSaves()
       reporter.failed(error)
       throw error
     }
@@ -21,16 +24,17 @@ extension TrainingRun {
     let reached =
       try isOver
       || trainer.fit(
-        untilStep: lastStep, stopRequested: { StopSignal.request != nil }, endsEarly: { isOver },
-        afterStep: { _ in try afterStep() })
+        untilStep: lastStep, stopRequested: { StopSignal.request != nil },
+        saveRequested: { wantsToSave }, endsEarly: { isOver },
+        afterStep: { try afterStep(saveRequested: $0.shouldSave) })
     if isOver, trainer.step < lastStep {
       reporter.message(
         "stopped early after step \(trainer.step) of \(lastStep): "
           + earlyStopping.reason(configuration.earlyStopping))
     }
-    if savedStep != trainer.step { try save() }
+    try saveAtTheEnd()
     guard reached else {
-      reporter.stopped(step: trainer.step, lastStep: lastStep)
+      reporter.stopped(step: trainer.step, lastStep: lastStep, isSaved: savedStep == trainer.step)
       return .stopped
     }
     try finish()
@@ -41,7 +45,7 @@ extension TrainingRun {
 
   private var lastEpoch: Int { (max(trainer.step, lastStep) + stepsPerEpoch - 1) / stepsPerEpoch }
 
-  private func afterStep() throws {
+  private func afterStep(saveRequested: Bool) throws {
     let step = trainer.step
     if start.firstStep == nil, let age = ProcessAge.seconds {
       start.firstStep = age
@@ -57,10 +61,7 @@ extension TrainingRun {
     } else {
       reporter.progress(trainer, lastStep: lastStep)
     }
-    let epochDue = endsEpoch && (step / stepsPerEpoch) % configuration.checkpoint.everyEpochs == 0
-    let stepDue = configuration.checkpoint.everySteps.map { step % $0 == 0 } ?? false
-    let isBest = configuration.checkpoint.final == .best && best?.step == step
-    if epochDue || stepDue || isBest { try save() }
+    try saveWhereDue(isRequested: saveRequested)
   }
 
   private func endEpoch(validates: Bool, isRegular: Bool) throws {
@@ -79,42 +80,6 @@ extension TrainingRun {
     reporter.epoch(
       trainer, epoch: epoch, lastStep: lastStep, evaluation: evaluation,
       split: data.validation?.split ?? .validation)
-  }
-
-  private func save() throws {
-    try trainer.measure(.checkpoint) {
-      var state = RunState(
-        step: trainer.step, epochSums: trainer.epochSums, intervalSums: trainer.intervalSums, best: best,
-        identity: identity.configuration, data: identity.data, program: identity.program,
-        libraries: identity.libraries, processor: identity.processor, ranks: communicator.size)
-      state.plateau = plateau
-      state.earlyStopping = configuration.earlyStopping.patience == nil ? nil : earlyStopping
-      let failure = try checkpoints.save(
-        state, description: modelDescription,
-        protecting: configuration.checkpoint.final == .best ? best?.step : nil)
-      guard let failure else {
-        savedStep = trainer.step
-        failedSaves = 0
-        return
-      }
-      failedSaves += 1
-      guard failedSaves < 3 else {
-        throw TrainingError(
-          at: folder?.store.folder ?? "checkpoints",
-          expected: "to save at least one checkpoint in three attempts",
-          found: failure,
-          remedy:
-            "Make room on the disk or mend the folder, then go on with --resume; older checkpoints stand.")
-      }
-      reporter.warning("step \(trainer.step) could not be saved, training goes on: \(failure)")
-    }
-  }
-
-  private var modelDescription: ModelFile.Description {
-    ModelFile.Description(
-      configuration: configuration, normalization: data.normalization,
-      classNames: data.tokenizer == nil ? data.training.classNames : [], step: trainer.step,
-      form: SampleForm(data), tokenizer: data.tokenizer?.serialized)
   }
 
   /// Where the best model is wanted and is not the last: its parameters come back from its checkpoint.

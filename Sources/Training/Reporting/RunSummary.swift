@@ -22,6 +22,8 @@ public struct RunSummary: Sendable, Equatable {
   public var steps: Int
   /// How long it took to begin; nil where nobody measured it.
   public var start: StartTimes?
+  /// What saving cost; nil where nobody measured it.
+  public var checkpoints: CheckpointCosts?
   public var samplesPerSecond: Double
   /// Of this process, from start to end.
   public var totalSeconds: Double
@@ -78,6 +80,7 @@ public struct RunSummary: Sendable, Equatable {
           "\(NumberText.duration(totalSeconds)) for \(NumberText.grouped(Double(steps))) steps: \(shares)"
         ))
     }
+    if let checkpoints, checkpoints.count > 0 { rows.append(("saving", checkpoints.text)) }
     if let start = start?.text { rows.append(("start", start)) }
     if let digest { rows.append(("weights", digest)) }
     if let folder {
