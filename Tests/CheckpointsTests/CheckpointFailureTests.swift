@@ -69,7 +69,8 @@ final class Counter: Sendable {
     .fullDisk: 5, .quota: 5, .brokenWrite: 5, .sync: 6, .close: 3, .rename: 1,
   ]
 
-  @Test(arguments: Failure.allCases) func whateverFailsOlderCheckpointsStandAndLeftoversGo(failure: Failure)
+  @Test("Fault 6: whatever fails, older checkpoints stand and leftovers go", arguments: Failure.allCases)
+  func whateverFailsOlderCheckpointsStandAndLeftoversGo(failure: Failure)
     throws
   {
     var failures = 0
