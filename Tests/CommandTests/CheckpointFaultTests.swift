@@ -13,8 +13,8 @@ private func failing(_ failpoints: String) -> [String: String] { ["LOCKSTEP_FAIL
 @Suite(.serialized) struct CheckpointFaultTests {
   /// 18 steps, the ninth and the last of 5 samples; a checkpoint in the middle of an epoch each time.
   private static let some = settings(
-    "data.samples=1029", "data.testSamples=100", "epochs=2", "optimizer.name=adam",
-    "optimizer.learningRate=0.002", "checkpoint.everyEpochs=1000", "checkpoint.keep=2", "metrics.everySteps=6"
+    "data.samples=1029", "data.testSamples=100", "epochs=2", "optimizer={name: adam, learningRate: 0.002}",
+    "checkpoint.everyEpochs=1000", "checkpoint.keep=2", "metrics.everySteps=6"
   )
   private static let run = ["train", "digits"] + some
   private static let everyFour = run + settings("checkpoint.everySteps=4")
