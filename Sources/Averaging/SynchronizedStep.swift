@@ -43,17 +43,21 @@ package final class SynchronizedStep {
     /// Where numbers were that cannot be used; nothing has changed then, and the sums say nothing. nil for a step
     /// like any other.
     package let fault: String?
+    /// Whether rank 0 wants the state saved after this step.
+    package let shouldSave: Bool
   }
 
   /// - Parameters:
   ///   - step: counted from 0.
   ///   - batch: the samples of the batch, over all ranks.
   ///   - stopRequested: whether this rank was asked to stop after this step.
+  ///   - saveRequested: on rank 0, whether all are to save after this step.
   ///   - skipsFaults: whether gradients that cannot be used are passed over, all ranks alike; else all throw.
   ///   - phase: told whenever one begins.
   ///   - compute: computes one of this rank's shards.
   package func run(
-    step: Int, batch: Int, stopRequested: Bool, skipsFaults: Bool = false, phase: (StepPhase) -> Void,
+    step: Int, batch: Int, stopRequested: Bool, saveRequested: Bool = false, skipsFaults: Bool = false,
+    phase: (StepPhase) -> Void,
     compute: ShardComputation
   ) throws -> Outcome {
     fault = nil
@@ -62,6 +66,7 @@ package final class SynchronizedStep {
       try compute(shard, gradients, observer)
       let riders = gradients + layout.riders.lowerBound
       if stopRequested { riders[Rider.stop.rawValue] = 1 }
+      if saveRequested { riders[Rider.save.rawValue] = 1 }
       // A loss can be infinite though its gradients are not.
       if !riders[Rider.loss.rawValue].isFinite { riders[Rider.faults.rawValue] += 1 }
       if riders[Rider.faults.rawValue] > 0 { noteFault(shard, gradients, observer?.handedOn ?? 0) }
@@ -69,11 +74,12 @@ package final class SynchronizedStep {
     if sums[.faults] > 0 || !sums[.loss].isFinite {
       let found = try agreedFault()
       guard skipsFaults else { throw Self.error(step: step, found: found) }
-      let shouldStop = sums[.stop] > 0
+      let (shouldStop, shouldSave) = (sums[.stop] > 0, sums[.save] > 0)
       phase(.communication)
       // Others may still be reading what this rank gave.
       try sum.settle()
-      return Outcome(loss: 0, correct: 0, samples: 0, shouldStop: shouldStop, fault: found)
+      return Outcome(
+        loss: 0, correct: 0, samples: 0, shouldStop: shouldStop, fault: found, shouldSave: shouldSave)
     }
     let samples = Int(sums[.samples])
     precondition(samples == batch, "\(samples) samples were averaged in a batch of \(batch)")
@@ -83,7 +89,7 @@ package final class SynchronizedStep {
     phase(.communication)
     let outcome = Outcome(
       loss: sums[.loss], correct: Int(sums[.correct]), samples: samples, shouldStop: sums[.stop] > 0,
-      fault: nil)
+      fault: nil, shouldSave: sums[.save] > 0)
     try sum.share()
     return outcome
   }

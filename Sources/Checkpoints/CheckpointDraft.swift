@@ -1,3 +1,5 @@
+import Failpoints
+import Glibc
 import Synchronization
 import TensorCore
 
@@ -29,18 +31,27 @@ public final class CheckpointDraft: Sendable {
     // A draft that could not be removed when it failed.
     if Folders.exists(folder) { try Folders.remove(folder, calls: calls) }
     try Folders.create(folder, calls: calls)
+    if Failpoint.checkpointBegin.fails() {
+      let error = CheckpointError.system("begin the checkpoint", at: folder, code: errno)
+      try? Folders.remove(folder, calls: calls)
+      throw error
+    }
   }
 
   deinit { discard() }
 
   /// Begins a safetensors file; the writer takes its data piece by piece, until `commit`.
+  ///
+  /// - Parameter order: of the tensors' data in the file; what comes in this order is digested on its way.
   public func safetensors(
-    _ name: String, tensors: [Safetensors.Description], metadata: [String: String] = [:]
+    _ name: String, tensors: [Safetensors.Description], metadata: [String: String] = [:],
+    order: Safetensors.Order = .byName
   ) throws(CheckpointError) -> SafetensorsWriter {
     try begin(name)
     return try discardingOnFailure { () throws(CheckpointError) in
       let writer = try SafetensorsWriter(
-        folder + "/" + name, tensors: tensors, metadata: metadata, replacing: false, calls: calls)
+        folder + "/" + name, tensors: tensors, metadata: metadata, order: order, replacing: false,
+        calls: calls)
       state.withLock { $0.writers.append((name, writer)) }
       return writer
     }
@@ -61,7 +72,7 @@ public final class CheckpointDraft: Sendable {
   /// Makes it a checkpoint: finishes the files, writes the manifest, puts all of it on the disk, verifies it,
   /// gives it its name, and then prunes older ones.
   ///
-  /// - Parameter protectedStep: A step whose checkpoint is never pruned, such as the best so far.
+  /// - Parameter protectedStep: A step whose checkpoint is not pruned, such as the best so far.
   public func commit(
     protecting protectedStep: Int? = nil
   ) throws(CheckpointError) -> CheckpointStore.Outcome {

@@ -5,7 +5,7 @@ import TensorCore
 /// One text for one content: a manifest counts only if encoding what was read from it gives the same bytes again,
 /// its own digest included, so that every changed bit is found.
 package struct CheckpointManifest: Equatable {
-  static let fileName = "manifest.json"
+  package static let fileName = "manifest.json"
   private static let version = 1
   private static let largest = 1 << 20
   private static let mostFiles = 4096

@@ -1,5 +1,35 @@
+import Failpoints
+import Glibc
 import Synchronization
 import TensorCore
+
+/// Which checkpoints stay when a new one is safe.
+public struct Retention: Sendable, Equatable {
+  /// How many verified ones, at least 2: the new one and those before it.
+  public var newest: Int
+  /// Besides, for good: the first one at or after every so many steps.
+  public var everySteps: Int?
+
+  public init(newest: Int = 2, everySteps: Int? = nil) {
+    precondition(newest >= 2, "one checkpoint alone is lost when it is damaged")
+    precondition(everySteps ?? 1 > 0)
+    self.newest = newest
+    self.everySteps = everySteps
+  }
+
+  /// Those of some steps that stay for good: the first at or after each multiple of `everySteps`, 0 not counted.
+  ///
+  /// - Parameter steps: ascending.
+  public func milestones(among steps: [Int]) -> Set<Int> {
+    guard let everySteps else { return [] }
+    var before = 0
+    return Set(
+      steps.filter { step in
+        defer { before = step / everySteps }
+        return step / everySteps > before
+      })
+  }
+}
 
 /// The checkpoints of a run: `step-N/` folders in one folder, each of them whole or not there.
 ///
@@ -26,7 +56,7 @@ public final class CheckpointStore: Sendable {
   public let removedLeftovers: [String]
 
   private let lock: RunLock?
-  private let keep: Int
+  private let retention: Retention
   private let calls: SystemCalls
   /// Steps that this process has found whole, so that pruning need not read them again.
   private let verifiedSteps = Mutex<Set<Int>>([])
@@ -35,7 +65,7 @@ public final class CheckpointStore: Sendable {
   public init(reading folder: String) {
     self.folder = folder
     lock = nil
-    keep = 0
+    retention = Retention()
     calls = SystemCalls()
     removedLeftovers = []
   }
@@ -45,20 +75,19 @@ public final class CheckpointStore: Sendable {
   /// - Parameters:
   ///   - folder: The run's `checkpoints` folder.
   ///   - lock: The lock of the run's folder, kept as long as the store.
-  ///   - keep: How many verified checkpoints stay, at least 2: the new one and those before it.
+  ///   - retention: Which checkpoints stay.
   public convenience init(
-    _ folder: String, lock: RunLock, keep: Int = 2
+    _ folder: String, lock: RunLock, retention: Retention = Retention()
   ) throws(CheckpointError) {
-    try self.init(folder, lock: lock, keep: keep, calls: SystemCalls())
+    try self.init(folder, lock: lock, retention: retention, calls: .ofCheckpoints)
   }
 
   package init(
-    _ folder: String, lock: RunLock, keep: Int, calls: SystemCalls
+    _ folder: String, lock: RunLock, retention: Retention = Retention(), calls: SystemCalls
   ) throws(CheckpointError) {
-    precondition(keep >= 2, "one checkpoint alone is lost when it is damaged")
     self.folder = folder
     self.lock = lock
-    self.keep = keep
+    self.retention = retention
     self.calls = calls
     try Folders.create(folder, calls: calls)
     var removed: [String] = []
@@ -160,11 +189,17 @@ public final class CheckpointStore: Sendable {
     verifiedSteps.withLock { _ = $0.remove(step) }
     let replaces = Folders.exists(path)
     if replaces { try Folders.rename(path, to: replaced, calls: calls) }
-    do {
+    do throws(CheckpointError) {
+      if Failpoint.checkpointRename.fails() {
+        throw CheckpointError.system("rename it to \(path)", at: draft, code: errno)
+      }
       try Folders.rename(draft, to: path, calls: calls)
     } catch {
       if replaces { _ = calls.rename(replaced, path) }
       throw error
+    }
+    if Failpoint.checkpointRenamed.fails() {
+      throw .system("put the folder on the disk (fsync)", at: folder, code: errno)
     }
     try Folders.sync(folder, calls: calls)
     verifiedSteps.withLock { _ = $0.insert(step) }
@@ -174,11 +209,7 @@ public final class CheckpointStore: Sendable {
     do {
       if replaces { try Folders.remove(replaced, calls: calls) }
       for old in try superseded(by: step, protecting: protectedStep) {
-        // Under its temporary name first, so that a half-removed checkpoint is never taken for one.
-        let doomed = Self.path(folder, old) + ".pruned.tmp"
-        try Folders.rename(Self.path(folder, old), to: doomed, calls: calls)
-        verifiedSteps.withLock { _ = $0.remove(old) }
-        try Folders.remove(doomed, calls: calls)
+        try prune(old)
         pruned.append(old)
       }
       return Outcome(checkpoint: checkpoint, pruned: pruned, pruningFailure: nil)
@@ -187,16 +218,30 @@ public final class CheckpointStore: Sendable {
     }
   }
 
-  /// The older steps that need not stay: those before the newest `keep - 1` that verify. Later steps than the
-  /// new one are of another branch of the run; they are not ours to judge.
+  private func prune(_ step: Int) throws(CheckpointError) {
+    let path = Self.path(folder, step)
+    if Failpoint.checkpointPrune.fails() { throw .system("remove the checkpoint", at: path, code: errno) }
+    // Under its temporary name first, so that a half-removed checkpoint is never taken for one.
+    let doomed = path + ".pruned.tmp"
+    try Folders.rename(path, to: doomed, calls: calls)
+    verifiedSteps.withLock { _ = $0.remove(step) }
+    var pruning = calls
+    pruning.remove = { [calls] in Failpoint.checkpointPruning.fails() ? -1 : calls.remove($0) }
+    try Folders.remove(doomed, calls: pruning)
+  }
+
+  /// The older steps that need not stay: those before the newest `retention.newest - 1` that verify. Later steps than
+  /// the new one are of another branch of the run; they are not ours to judge.
   private func superseded(
     by step: Int, protecting protectedStep: Int?
   ) throws(CheckpointError) -> [Int] {
     var kept = 1
     var result: [Int] = []
-    for old in try list().reversed() where old < step {
-      if kept >= keep {
-        if old != protectedStep { result.append(old) }
+    let steps = try list()
+    let milestones = retention.milestones(among: steps)
+    for old in steps.reversed() where old < step {
+      if kept >= retention.newest {
+        if old != protectedStep, !milestones.contains(old) { result.append(old) }
       } else if verifiedSteps.withLock({ $0.contains(old) }) || (try? verify(old)) != nil {
         kept += 1
       }

@@ -1,3 +1,4 @@
+import Failpoints
 import Glibc
 
 /// The system calls that a checkpoint's safety hangs on, each replaceable, so that a test can let any of them fail.
@@ -9,6 +10,23 @@ package struct SystemCalls: Sendable {
   package var remove: @Sendable (String) -> Int32 = { Glibc.remove($0) }
 
   package init() {}
+
+  /// Those that write checkpoints, which the environment can have fail.
+  static let ofCheckpoints: SystemCalls = {
+    var calls = SystemCalls()
+    calls.write = { Failpoint.checkpointWrite.fails() ? -1 : pwrite($0, $1, $2, $3) }
+    calls.sync = { Failpoint.checkpointSync.fails() ? -1 : fsync($0) }
+    return calls
+  }()
+}
+
+extension Failpoint {
+  /// Whether what comes next is to fail: then `errno` is EIO, as after a system call.
+  func fails() -> Bool {
+    guard reach() == .error else { return false }
+    errno = EIO
+    return true
+  }
 }
 
 /// A new file that is being written; everything that can go wrong ends in an error that says what and where.

@@ -81,6 +81,13 @@ public enum Safetensors {
     }
   }
 
+  /// How the data of tensors follow each other in a file, after descending alignment.
+  public enum Order: Sendable {
+    case byName
+    /// As they are listed.
+    case asGiven
+  }
+
   /// The order in which names are sorted: byte by byte, the same on every machine.
   static func precedes(_ first: String, _ second: String) -> Bool {
     first.utf8.lexicographicallyPrecedes(second.utf8)
@@ -94,7 +101,7 @@ public enum Safetensors {
     let calls = SystemCalls()
     do {
       let writer = try SafetensorsWriter(
-        temporary, tensors: tensors.map(\.description), metadata: metadata, replacing: true,
+        temporary, tensors: tensors.map(\.description), metadata: metadata, order: .byName, replacing: true,
         calls: calls)
       try writer.write(tensors)
       _ = try writer.finish()

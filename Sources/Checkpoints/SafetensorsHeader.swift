@@ -24,15 +24,17 @@ struct SafetensorsHeader {
 
   // MARK: Writing
 
-  /// Lays tensors out: by descending alignment, then by name, without gaps.
+  /// Lays tensors out: by descending alignment, then in `order`, without gaps.
   init(
-    laying tensors: [Safetensors.Description], metadata: [String: String], path: String
+    laying tensors: [Safetensors.Description], order: Safetensors.Order, metadata: [String: String],
+    path: String
   ) throws(CheckpointError) {
-    let sorted = tensors.sorted { first, second in
-      let sizes = (first.elementType.byteCount, second.elementType.byteCount)
-      return sizes.0 == sizes.1
-        ? Safetensors.precedes(first.name, second.name) : sizes.0 > sizes.1
-    }
+    let sorted = tensors.enumerated().sorted { first, second in
+      let sizes = (first.element.elementType.byteCount, second.element.elementType.byteCount)
+      guard sizes.0 == sizes.1 else { return sizes.0 > sizes.1 }
+      return order == .asGiven
+        ? first.offset < second.offset : Safetensors.precedes(first.element.name, second.element.name)
+    }.map(\.element)
     var names: Set<String> = [Self.metadataKey]
     var offset = 0
     var entries: [Entry] = []

@@ -38,20 +38,20 @@ public final class SafetensorsWriter: Sendable {
   ///
   /// - Parameters:
   ///   - path: Must not exist.
-  ///   - tensors: All that the file will hold, in any order; no name twice.
+  ///   - tensors: All that the file will hold; no name twice.
   ///   - metadata: The header's `__metadata__`.
   public convenience init(
     _ path: String, tensors: [Safetensors.Description], metadata: [String: String] = [:]
   ) throws(CheckpointError) {
     try self.init(
-      path, tensors: tensors, metadata: metadata, replacing: false, calls: SystemCalls())
+      path, tensors: tensors, metadata: metadata, order: .byName, replacing: false, calls: SystemCalls())
   }
 
   init(
     _ path: String, tensors: [Safetensors.Description], metadata: [String: String],
-    replacing: Bool, calls: SystemCalls
+    order: Safetensors.Order, replacing: Bool, calls: SystemCalls
   ) throws(CheckpointError) {
-    let header = try SafetensorsHeader(laying: tensors, metadata: metadata, path: path)
+    let header = try SafetensorsHeader(laying: tensors, order: order, metadata: metadata, path: path)
     let bytes = try header.encoded(path: path)
     let start = bytes.count
     self.path = path

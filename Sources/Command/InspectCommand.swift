@@ -35,12 +35,18 @@ struct InspectCommand: ParsableCommand {
         try showLayers()
         return Ending.done
       }
-      let location = try ModelFile.locate(path)
-      let file = try SafetensorsFile(location)
       if digest {
-        print(try file.digest())
+        print(try SafetensorsFile(ModelFile.locate(path)).digest())
         return Ending.done
       }
+      let listing = try CheckpointListing(ofRun: path)
+      let location: String
+      do { location = try ModelFile.locate(path) } catch {
+        // Where not one is whole, it is all the more of interest what is wrong with each.
+        if !listing.isEmpty { print(listing.text) }
+        throw error
+      }
+      let file = try SafetensorsFile(location)
       print(location)
       // A name may be as long as a file, and hold anything.
       let names = file.tensors.map { Diagnosis.readable($0.name) }
@@ -55,7 +61,7 @@ struct InspectCommand: ParsableCommand {
       if let step = file.metadata["lockstep.step"] {
         print("  saved after step \(Diagnosis.readable(step))")
       }
-      try listCheckpoints()
+      if !listing.isEmpty { print(listing.text) }
       return Ending.done
     }
   }
@@ -65,22 +71,5 @@ struct InspectCommand: ParsableCommand {
     let form = SampleForm(try RunData(configuration))
     let table = try configuration.makeObjective(for: form).layerTable()
     print(LayerTableText(table, inputShape: form.inputShape).text)
-  }
-
-  /// Of a run's folder: each checkpoint, and whether it is whole.
-  private func listCheckpoints() throws {
-    let store = CheckpointStore(reading: path + "/checkpoints")
-    let steps = try store.list()
-    guard !steps.isEmpty else { return }
-    print("checkpoints")
-    for step in steps {
-      do {
-        let checkpoint = try store.verify(step)
-        let bytes = checkpoint.files.reduce(0) { $0 + $1.size }
-        print("  step-\(step)  whole, \(bytes) bytes")
-      } catch {
-        print("  step-\(step)  damaged: \(error)")
-      }
-    }
   }
 }

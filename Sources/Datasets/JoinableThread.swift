@@ -3,7 +3,7 @@ import TensorCore
 
 /// A thread that runs one closure and can be waited for. Signals from outside, such as a batch system's,
 /// are left to the threads that were there before.
-final class JoinableThread {
+package final class JoinableThread {
   private final class Body {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -12,7 +12,11 @@ final class JoinableThread {
   private var thread: pthread_t?
 
   /// Starts the thread; throws where the system has none to give.
-  init(_ run: @escaping @Sendable () -> Void) throws(DatasetError) {
+  ///
+  /// - Parameter name: what an error calls it.
+  package init(
+    _ name: String = "the data's thread", _ run: @escaping @Sendable () -> Void
+  ) throws(DatasetError) {
     let body = Unmanaged.passRetained(Body(run))
     // A thread begins with its maker's mask. What a crash raises must stay open.
     var before = sigset_t()
@@ -32,14 +36,14 @@ final class JoinableThread {
     guard failure == 0 else {
       body.release()
       throw DatasetError(
-        at: "the data's thread", expected: "a new thread", found: String(cString: strerror(failure)),
+        at: name, expected: "a new thread", found: String(cString: strerror(failure)),
         remedy: "Raise the limit on processes (ulimit -u), or use fewer ranks on this machine.")
     }
     self.thread = thread
   }
 
   /// Returns when the closure has returned.
-  func join() {
+  package func join() {
     guard let thread else { return }
     pthread_join(thread, nil)
     self.thread = nil

@@ -24,7 +24,7 @@ public enum Failpoint: String, CaseIterable, Sendable {
   case checkpointBegin = "checkpoint.begin"
   /// At each piece written into a file of a checkpoint.
   case checkpointWrite = "checkpoint.write"
-  /// Before a file of a checkpoint is put on the disk.
+  /// Before a file or a folder of a checkpoint is put on the disk.
   case checkpointSync = "checkpoint.fsync"
   /// When a checkpoint is complete and has yet to get its name.
   case checkpointRename = "checkpoint.rename"

@@ -13,6 +13,8 @@ package enum Rider: Int, CaseIterable, Sendable {
   case stop
   /// The number of shards.
   case shards
+  /// Above 0 where rank 0 wants the state saved after this step.
+  case save
 
   /// The room they take, whole vectors.
   package static let room = 16

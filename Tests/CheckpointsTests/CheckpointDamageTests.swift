@@ -23,7 +23,8 @@ import Checkpoints
 
   private static let files = ["model.safetensors", "training.json", "manifest.json"]
 
-  @Test func everyCutIsFoundAndTheOneBeforeIsUsed() throws {
+  @Test("Fault 7: every cut is found and the one before is used")
+  func everyCutIsFoundAndTheOneBeforeIsUsed() throws {
     try withTwo(elements: 5000) { store, second in
       var cuts = 0
       for name in Self.files {
@@ -46,7 +47,8 @@ import Checkpoints
     }
   }
 
-  @Test func everyFlippedBitOfAHeaderOrAManifestIsFound() throws {
+  @Test("Fault 8: every flipped bit of a header or a manifest is found")
+  func everyFlippedBitOfAHeaderOrAManifestIsFound() throws {
     try withTwo(elements: 300) { store, second in
       for name in Self.files {
         let path = second + "/" + name
@@ -61,7 +63,8 @@ import Checkpoints
     }
   }
 
-  @Test func tenThousandFlippedBitsOfThePayloadAreFound() throws {
+  @Test("Fault 8: ten thousand flipped bits of the payload are found")
+  func tenThousandFlippedBitsOfThePayloadAreFound() throws {
     try withTwo(elements: 5000) { store, second in
       let path = second + "/model.safetensors"
       let count = try bytes(at: path).count

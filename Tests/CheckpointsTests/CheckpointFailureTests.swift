@@ -69,7 +69,8 @@ final class Counter: Sendable {
     .fullDisk: 5, .quota: 5, .brokenWrite: 5, .sync: 6, .close: 3, .rename: 1,
   ]
 
-  @Test(arguments: Failure.allCases) func whateverFailsOlderCheckpointsStandAndLeftoversGo(failure: Failure)
+  @Test("Fault 6: whatever fails, older checkpoints stand and leftovers go", arguments: Failure.allCases)
+  func whateverFailsOlderCheckpointsStandAndLeftoversGo(failure: Failure)
     throws
   {
     var failures = 0
@@ -80,7 +81,7 @@ final class Counter: Sendable {
         let healthy = try CheckpointStore(checkpoints, lock: lock)
         for step in 1...2 { try save(step, in: healthy) }
         let store = try CheckpointStore(
-          checkpoints, lock: lock, keep: 2, calls: failure.calls(at: number))
+          checkpoints, lock: lock, calls: failure.calls(at: number))
         do {
           let outcome = try save(3, in: store)
           #expect(outcome.checkpoint.step == 3)
@@ -119,7 +120,7 @@ final class Counter: Sendable {
         errno = EIO
         return -1
       }
-      let store = try CheckpointStore(checkpoints, lock: lock, keep: 2, calls: calls)
+      let store = try CheckpointStore(checkpoints, lock: lock, calls: calls)
       #expect(throws: CheckpointError.self) { try save(1, in: store) }
       #expect(try names(in: checkpoints) == ["step-1"])
       #expect(try store.verify(1).step == 1)
@@ -138,7 +139,7 @@ final class Counter: Sendable {
         }
         return pwrite(descriptor, bytes, (count + 1) / 2, offset)
       }
-      let store = try CheckpointStore(folder + "/c", lock: lock, keep: 2, calls: calls)
+      let store = try CheckpointStore(folder + "/c", lock: lock, calls: calls)
       try save(1, in: store)
       let model = try store.verify(1).safetensors("model.safetensors")
       #expect(try model.digest() == withTensors(samples(step: 1)) { Digest128(ofTensors: $0) })
@@ -159,7 +160,7 @@ final class Counter: Sendable {
         return result
       }
       try save(1, in: try CheckpointStore(folder + "/c", lock: lock))
-      let store = try CheckpointStore(folder + "/c", lock: lock, keep: 2, calls: calls)
+      let store = try CheckpointStore(folder + "/c", lock: lock, calls: calls)
       let error = try #require(throws: CheckpointError.self) { try save(2, in: store) }
       #expect(error.diagnosis.place.hasSuffix("model.safetensors"))
       #expect(try names(in: folder + "/c") == ["step-1"])
@@ -174,7 +175,7 @@ final class Counter: Sendable {
         errno = EIO
         return -1
       }
-      let store = try CheckpointStore(folder + "/c", lock: lock, keep: 2, calls: calls)
+      let store = try CheckpointStore(folder + "/c", lock: lock, calls: calls)
       for step in 1...2 { try save(step, in: store) }
       let outcome = try save(3, in: store)
       #expect(outcome.pruned == [])

@@ -9,7 +9,8 @@ import Checkpoints
   ) throws -> Result {
     try withTemporaryFolder { folder in
       let lock = try RunLock(folder: folder)
-      return try body(try CheckpointStore(folder + "/checkpoints", lock: lock, keep: keep), folder)
+      return try body(
+        try CheckpointStore(folder + "/checkpoints", lock: lock, retention: Retention(newest: keep)), folder)
     }
   }
 
@@ -79,6 +80,22 @@ import Checkpoints
     }
   }
 
+  @Test func tensorsLieInTheFileAsTheyAreListed() throws {
+    try withStore { store, _ in
+      let samples = [
+        Sample(random: "b", shape: [5]), Sample(random: "c", shape: [3]), Sample(random: "a", shape: [7]),
+      ]
+      try withTensors(samples) { tensors in
+        let draft = try store.begin(step: 1)
+        let writer = try draft.safetensors("m", tensors: tensors.map(\.description), order: .asGiven)
+        for tensor in tensors { try writer.write(tensor.bytes, ofTensor: tensor.description.name) }
+        let file = try draft.commit().checkpoint.safetensors("m")
+        #expect(file.tensors.map(\.name) == ["b", "c", "a"])
+        #expect(try file.digest() == Digest128(ofTensors: tensors))
+      }
+    }
+  }
+
   // MARK: Pruning
 
   @Test(arguments: [2, 3]) func theNewestAreKept(keep: Int) throws {
@@ -96,6 +113,18 @@ import Checkpoints
       #expect(outcome.pruned == [2])
       #expect(outcome.pruningFailure == nil)
       #expect(try store.list() == [4, 5, 6])
+    }
+  }
+
+  @Test func theFirstAtOrAfterEveryNthStepIsKeptForGood() throws {
+    let retention = Retention(newest: 2, everySteps: 100)
+    #expect(retention.milestones(among: [40, 90, 110, 150, 200, 201, 450, 460]) == [110, 200, 450])
+    #expect(Retention(newest: 2).milestones(among: [100, 200]) == [])
+    try withTemporaryFolder { folder in
+      let lock = try RunLock(folder: folder)
+      let store = try CheckpointStore(folder + "/checkpoints", lock: lock, retention: retention)
+      for step in stride(from: 30, through: 480, by: 30) { try save(step, in: store) }
+      #expect(try store.list() == [120, 210, 300, 420, 450, 480])
     }
   }
 

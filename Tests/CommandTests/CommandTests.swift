@@ -49,9 +49,10 @@ import Training
     let place = try Workplace()
     let result = try place.lockstep(smallRun + settings("metrics.everySteps=20") + ["--out", "run"])
     let file = try String(contentsOfFile: place.file("run/metrics.jsonl"), encoding: .utf8)
-    let lines = file.split(separator: "\n").compactMap {
+    let all = file.split(separator: "\n").compactMap {
       try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
     }
+    let lines = all.filter { $0["event"] == nil }
     let expected: [(Int, Int, String)] = [
       (20, 1, "train"), (24, 1, "test"), (40, 2, "train"), (48, 2, "train"), (48, 2, "test"),
     ]
@@ -63,8 +64,22 @@ import Training
       let rate = split == "train" ? ["samplesPerSecond"] : []
       #expect(Set(line.keys) == Set(["step", "epoch", "split", "loss", "accuracy", "seconds"] + rate))
     }
+    let saves = all.filter { $0["event"] as? String == "checkpoint" }
+    #expect(saves.map { $0["step"] as? Int } == [24, 48])
+    for save in saves {
+      #expect(
+        Set(save.keys) == [
+          "step", "epoch", "event", "bytes", "foregroundSeconds", "backgroundSeconds", "processorSeconds",
+          "seconds",
+        ])
+      #expect(try #require(save["bytes"] as? Int) > 8 * 101_770)
+      for key in ["foregroundSeconds", "backgroundSeconds", "processorSeconds"] {
+        #expect(try #require(save[key] as? Double) > 0, "\(key)")
+      }
+    }
     let text = result.standardOutput
     for word in [
+      "saving   2, each 799 KiB, training waited",
       "compute", "validation", "samples/s on 1 rank", "run/metrics.jsonl", "lockstep evaluate run",
     ] {
       #expect(text.contains(word), "\(word)?\n\(result)")
@@ -106,24 +121,36 @@ import Training
 
   @Test func inspectListsTensorsAndCheckpoints() throws {
     let place = try Workplace()
-    _ = try place.lockstep(smallRun + ["--out", "run"])
+    _ = try place.lockstep(
+      smallRun + settings("checkpoint.everySteps=10", "checkpoint.keepEvery=15") + ["--out", "run"])
     let text = try place.lockstep(["inspect", "run"]).standardOutput
+    #expect(place.checkpoints("run") == [20, 30, 40, 48])
+    let state = try String(
+      contentsOfFile: place.file("run/checkpoints/step-48/state.json"), encoding: .utf8)
+    // Two validations, the first in the middle of what is kept.
+    let best = state.contains("\"epoch\" : 2") ? ", best" : ""
+    #expect(text.contains("step-20  whole, ") && text.contains(", kept for good\n"), "\(text)")
+    #expect(text.contains(", newest\(best)\n"), "\(text)")
     for line in [
       "  0.weight  F32  [128, 784]\n", "  0.bias    F32  [128]\n", "  2.weight  F32  [10, 128]\n",
-      "101770 values in 4 tensors", "saved after step 48", "step-24  whole", "step-48  whole",
+      "101770 values in 4 tensors", "saved after step 48", "step-40  whole", "step-48  whole",
     ] {
       #expect(text.contains(line), "\(line)?\n\(text)")
     }
     let digest = try place.digest("run")
     #expect(digest.wholeMatch(of: /[0-9a-f]{32}\n/) != nil, "\(digest)")
     #expect(try place.digest("run/checkpoints/step-48") == digest)
-    #expect(try place.digest("run/checkpoints/step-24") != digest)
+    #expect(try place.digest("run/checkpoints/step-40") != digest)
     // A run that has no final model yet is its newest checkpoint.
     try FileManager.default.removeItem(atPath: place.file("run/model.safetensors"))
     #expect(try place.digest("run") == digest)
     try place.damage("run/checkpoints/step-48/model.safetensors")
-    #expect(try place.digest("run") == place.digest("run/checkpoints/step-24"))
+    #expect(try place.digest("run") == place.digest("run/checkpoints/step-40"))
     #expect(try place.lockstep(["inspect", "run"]).standardOutput.contains("step-48  damaged"))
+    // Not one is whole: each is listed all the same.
+    for step in [20, 30, 40] { try place.damage("run/checkpoints/step-\(step)/optimizer.safetensors") }
+    let lost = try place.lockstep(["inspect", "run"])
+    #expect(lost.exitCode == 2 && lost.standardOutput.contains("step-20  damaged"), "\(lost)")
   }
 
   @Test func doctorFindsThisMachineFit() throws {

@@ -93,7 +93,8 @@ import Testing
 
   /// Open MPI's mpirun ends with its own code on SIGTERM, kills the ranks soon after, and may lose what
   /// they print meanwhile; the log has it.
-  @Test func aTerminatedJobSavesBeforeItEnds() throws {
+  @Test("Fault 4: a terminated job saves before it ends")
+  func aTerminatedJobSavesBeforeItEnds() throws {
     let place = try Workplace()
     let run = Self.long + settings("epochs=30", "checkpoint.everyEpochs=1000")
     let job = try place.start(run + ["--out", "run"], ranks: 2)

@@ -17,16 +17,24 @@ final class Workplace {
   func file(_ name: String) -> String { "\(path)/\(name)" }
 
   /// Runs the command to its end, within so many seconds; by itself, or under mpirun as so many ranks.
-  func lockstep(_ arguments: [String], ranks: Int? = nil, timeout: Double = 60) throws -> ProgramResult {
+  func lockstep(
+    _ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:], timeout: Double = 60
+  ) throws -> ProgramResult {
     if let ranks {
       return try MPIRun.run(
-        ranks: ranks, executable: "lockstep", arguments: arguments, directory: path, timeout: timeout)
+        ranks: ranks, executable: "lockstep", arguments: arguments, environment: environment,
+        directory: path, timeout: timeout)
     }
-    return try Program.run(executable: "lockstep", arguments: arguments, directory: path, timeout: timeout)
+    return try Program.run(
+      executable: "lockstep", arguments: arguments, environment: environment, directory: path,
+      timeout: timeout)
   }
 
-  func start(_ arguments: [String], ranks: Int) throws -> RunningProgram {
-    try MPIRun.start(ranks: ranks, executable: "lockstep", arguments: arguments, directory: path)
+  func start(
+    _ arguments: [String], ranks: Int, environment: [String: String] = [:]
+  ) throws -> RunningProgram {
+    try MPIRun.start(
+      ranks: ranks, executable: "lockstep", arguments: arguments, environment: environment, directory: path)
   }
 
   /// The one line of `lockstep inspect PATH --digest`.
@@ -56,6 +64,16 @@ final class Workplace {
   func checkpoints(_ run: String) -> [Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: file("\(run)/checkpoints"))) ?? []
     return names.compactMap { $0.hasPrefix("step-") ? Int($0.dropFirst(5)) : nil }.sorted()
+  }
+
+  /// The names in a folder, sorted.
+  func names(_ folder: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: file(folder)).sorted()
+  }
+
+  /// The steps whose checkpoints `lockstep inspect` finds whole.
+  func whole(_ run: String) throws -> [Int] {
+    try lockstep(["inspect", run]).standardOutput.matches(of: /step-([0-9]+) +whole/).compactMap { Int($0.1) }
   }
 
   /// Every file below a folder with its bytes; hidden ones are left out.

@@ -123,7 +123,8 @@ import Testing
     try refuse(["train", "--resume", "--out", "nowhere"], in: place, naming: "nowhere", "config.yaml")
   }
 
-  @Test func dataThatChangedAreRefusedUnlessAllowed() throws {
+  @Test("Fault 16: data that changed are refused unless allowed")
+  func dataThatChangedAreRefusedUnlessAllowed() throws {
     let place = try Workplace()
     try place.writeDigits(to: "data", training: 640, test: 100)
     #expect(try place.lockstep(mnist).exitCode == 0)

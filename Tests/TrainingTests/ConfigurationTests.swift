@@ -40,7 +40,7 @@ private let minimal = "data: {name: digits}\n"
       shuffle: false
       averaging: {strategy: allreduce, bucketMiB: 0.25}
       validation: {on: rank-0, everyEpochs: 2, fraction: 0.1, shard: 64}
-      checkpoint: {everyEpochs: 3, everySteps: 40, keep: 5, final: best}
+      checkpoint: {everyEpochs: 3, everySteps: 40, everyMinutes: 2.5, keep: 5, keepEvery: 200, final: best}
       metrics: {everySteps: 9}
       """)
     var expected = RunConfiguration()
@@ -78,6 +78,8 @@ private let minimal = "data: {name: digits}\n"
     expected.validation.shard = 64
     expected.checkpoint.everyEpochs = 3
     expected.checkpoint.everySteps = 40
+    expected.checkpoint.everyMinutes = 2.5
+    expected.checkpoint.keepEvery = 200
     expected.checkpoint.keep = 5
     expected.checkpoint.final = .best
     expected.metrics.everySteps = 9
@@ -202,6 +204,12 @@ private let minimal = "data: {name: digits}\n"
     Mistake("data: {name: digits}\nmodel: {hidden: [3, 0]}", line: 2, "from 1", "0"),
     Mistake("data: {name: digits}\ncheckpoint: {keep: 1}", line: 2, "from 2"),
     Mistake("data: {name: digits}\nvalidation: {fraction: 1}", line: 2, "below 1"),
+    Mistake("data: {name: digits}\ncheckpoint: {everyMinutes: 0}", line: 2, "above 0"),
+    Mistake("data: {name: digits}\ncheckpoint: {keepEvery: 0}", line: 2, "at least 1"),
+    Mistake("data: {name: digits}\ncheckpoint: {every: auto, costPercent: 60}", line: 2, "up to 50"),
+    Mistake(
+      "data: {name: digits}\ncheckpoint: {every: auto, everySteps: 5}", line: 2, "checkpoint.every given"),
+    Mistake("data: {name: digits}\ncheckpoint: {costPercent: 2}", line: 2, "checkpoint.every auto"),
     // Unknown names, and the nearest.
     Mistake("data: {name: digits}\noptimizer: {name: adamw}", line: 2, "Did you mean adamW?"),
     Mistake("data: {name: mnist}", line: 1, "one of digits, shapes"),
@@ -318,6 +326,7 @@ private let minimal = "data: {name: digits}\n"
 
   @Test(arguments: [
     "epochs=50", "steps=50", "metrics.everySteps=7", "checkpoint.keep=9", "checkpoint.everySteps=9",
+    "checkpoint.every=auto", "checkpoint.everyMinutes=3", "checkpoint.keepEvery=9",
     "checkpoint.final=best", "validation.on=rank-0", "validation.shard=10", "data.testSamples=10",
     "averaging.bucketMiB=2", "earlyStopping.patience=2",
   ])

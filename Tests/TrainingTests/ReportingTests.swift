@@ -16,6 +16,21 @@ private func record(_ step: Int, _ loss: Double = 0.5, seconds: Double = 1) -> M
 }
 
 @Suite struct ReportingMetrics {
+  @Test func eventsAreNoRecordsAndAreKeptLikeThem() throws {
+    try withFolder { folder in
+      let path = "\(folder)/metrics.jsonl"
+      func event(_ step: Int) -> String {
+        "{\"step\":\(step),\"epoch\":1,\"event\":\"checkpoint\",\"bytes\":9,\"seconds\":\(step).5}\n"
+      }
+      let record = "{\"step\":20,\"epoch\":1,\"split\":\"train\",\"loss\":1.5,\"seconds\":20.0}\n"
+      try Data((event(10) + record + event(20) + event(30)).utf8).write(to: URL(fileURLWithPath: path))
+      #expect(try MetricsRecord.read(at: path).map(\.step) == [20])
+      let writer = try MetricsWriter(at: path, resumingAfterStep: 20)
+      #expect((20.5..<30).contains(writer.seconds))
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == event(10) + record + event(20))
+    }
+  }
+
   @Test func `records read back, and leave out what they do not have`() throws {
     try withFolder { folder in
       let path = "\(folder)/metrics.jsonl"

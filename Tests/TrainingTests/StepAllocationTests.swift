@@ -3,6 +3,7 @@
 
 import AllocationCounter
 import Autodiff
+import Averaging
 import Datasets
 import Layers
 import MessagePassing
@@ -111,6 +112,23 @@ import Training
       }
       #expect(counted == products, "\(rule): \(counted) in \(Self.steps) steps, \(products) in products")
     }
+  }
+
+  /// What is copied and handed on at a step's end; the writer has a thread of its own, which is not counted.
+  @Test func takingTheStateAllocatesNothing() throws {
+    let trainer = try makeTrainer(.shared, .adam(learningRate: 1e-3))
+    let products = try allocationsOfProducts(trainer.objective)
+    let stream = StateStream(
+      trainer.communicator, slices: trainer.synchronized.sum.slices,
+      vectors: trainer.synchronized.state.vectors)
+    var counted = 0
+    _ = try trainer.fit(untilStep: 60) { _ in
+      if trainer.step == 15 { allocation_counter_arm() }
+      if trainer.step % 3 == 0 { stream.begin() }
+      try stream.advance()
+      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
+    }
+    #expect(counted == products, "\(counted) in \(Self.steps) steps, \(products) inside their products")
   }
 
   @Test func anAllocationInAStepIsSeen() throws {

@@ -1,3 +1,4 @@
+import Checkpoints
 import TensorCore
 
 /// `averaging`: how the ranks' gradients are added.
@@ -87,23 +88,56 @@ public struct CheckpointConfiguration: Sendable, Equatable, ConfigurationSection
   /// Which weights the run ends with.
   public enum Final: String, Sendable, CaseIterable { case last, best }
 
+  /// What says when a checkpoint is due. There is one at the end in any case.
+  public enum Every: String, Sendable, CaseIterable {
+    /// `everyEpochs`, `everySteps` and `everyMinutes`: whichever comes first.
+    case given
+    /// As often as it costs no more than `costPercent`.
+    case auto
+  }
+
+  public var every = Every.given
   /// Epochs between two checkpoints.
   public var everyEpochs = 1
   /// Also after so many steps.
   public var everySteps: Int?
-  /// Checkpoints that are kept, the best and the last among them.
+  /// Also when so many minutes have passed since the last.
+  public var everyMinutes: Double?
+  /// With `auto`: what checkpoints may cost, in percent of the run's time.
+  public var costPercent = 1.0
+  /// The newest so many checkpoints are kept, and the best.
   public var keep = 3
+  /// Besides, for good: the first checkpoint at or after every so many steps.
+  public var keepEvery: Int?
   public var final = Final.last
 
   public init() {}
 
   mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
-    try reader.integer("everyEpochs", &everyEpochs, in: 1...1_000_000_000, affectsWeights: false)
-    try reader.integer("everySteps", &everySteps, in: 1...RunConfiguration.mostSteps, affectsWeights: false)
+    try reader.choice("every", &every, affectsWeights: false)
+    switch every {
+    case .given:
+      try reader.integer("everyEpochs", &everyEpochs, in: 1...1_000_000_000, affectsWeights: false)
+      try reader.integer("everySteps", &everySteps, in: 1...RunConfiguration.mostSteps, affectsWeights: false)
+      try reader.number("everyMinutes", &everyMinutes, .positive, affectsWeights: false)
+      try reader.exclude(["costPercent"], belongingTo: "checkpoint.every auto")
+    case .auto:
+      try reader.number("costPercent", &costPercent, .costPercent, affectsWeights: false)
+      try reader.exclude(
+        ["everyEpochs", "everySteps", "everyMinutes"], belongingTo: "checkpoint.every given")
+    }
     // With one, nothing would be left when it turns out to be damaged.
     try reader.integer("keep", &keep, in: 2...1_000_000, affectsWeights: false)
+    try reader.integer("keepEvery", &keepEvery, in: 1...RunConfiguration.mostSteps, affectsWeights: false)
     try reader.choice("final", &final, affectsWeights: false)
   }
+
+  /// Which checkpoints stay.
+  var retention: Retention { Retention(newest: keep, everySteps: keepEvery) }
+}
+
+extension NumberRange {
+  fileprivate static let costPercent = NumberRange(words: "above 0 and up to 50") { $0 > 0 && $0 <= 50 }
 }
 
 /// `metrics`: what is written down along the way.

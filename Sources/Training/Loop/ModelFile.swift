@@ -77,6 +77,21 @@ public struct ModelFile: Sendable {
     }
   }
 
+  /// What is saved of a model: its parameters and buffers, and the counts of batches.
+  static func tensors(
+    _ layout: VectorLayout, parameters: Arena<Float>, stepCount: Arena<Int64>
+  ) -> [Safetensors.Tensor] {
+    let vectors = layout.allEntries.map { entry in
+      Safetensors.Tensor(
+        Safetensors.Description(entry.name, shape: entry.shape.dimensions),
+        bytes: UnsafeRawBufferPointer(parameters.buffer(entry.range)))
+    }
+    return vectors
+      + batchCounts(of: layout).map {
+        Safetensors.Tensor($0, bytes: UnsafeRawBufferPointer(stepCount.buffer))
+      }
+  }
+
   /// That a file holds these tensors and no others, counts of batches aside.
   package static func check(
     _ file: SafetensorsFile, has tensors: [(name: String, shape: Shape)]

@@ -18,7 +18,7 @@ package final class RunFolder {
   var modelPath: String { path + "/" + ModelFile.name }
 
   /// - Parameter wanted: the folder to use; nil: the first free of `runs/NAME-1`, `runs/NAME-2`, …
-  init(_ wanted: String?, name: String, resume: Bool, keep: Int) throws {
+  init(_ wanted: String?, name: String, resume: Bool, retention: Retention) throws {
     path = wanted ?? Self.firstFree("runs/" + name)
     let holdsRun = Self.holdsRun(path)
     guard resume || !holdsRun else {
@@ -27,7 +27,7 @@ package final class RunFolder {
         remedy: "Resume that run with --resume, or name another folder with --out.")
     }
     lock = try RunLock(folder: path)
-    store = try CheckpointStore(path + "/checkpoints", lock: lock, keep: keep)
+    store = try CheckpointStore(path + "/checkpoints", lock: lock, retention: retention)
     (newest, rejected) = resume ? try store.newestVerified() : (nil, [])
     if resume, newest == nil, let damaged = rejected.first {
       throw TrainingError(

@@ -7,6 +7,7 @@ final class RunReporter {
   private let log: RunLog
   private let folder: RunFolder?
   private var metrics: MetricsWriter?
+  private var checkpoints = CheckpointCosts()
   private var lastBusy = 0.0
   private var epochBusy = 0.0
   private var epochSamples = 0
@@ -80,16 +81,18 @@ final class RunReporter {
     _ step: Int, _ epoch: Int, _ split: MetricsRecord.Split, loss: Double, accuracy: Double?,
     samplesPerSecond: Double?, waits: [Double]? = nil, skipped: Int? = nil
   ) {
-    guard let metrics else { return }
-    do {
+    report { metrics throws(ReportingError) in
       var record = MetricsRecord(
         step: step, epoch: epoch, split: split, loss: loss, accuracy: accuracy,
         samplesPerSecond: samplesPerSecond, seconds: metrics.seconds)
       (record.waits, record.skipped) = (waits, skipped)
       try metrics.write(record)
-    } catch {
-      warning("\(error)")
     }
+  }
+
+  private func report(_ write: (MetricsWriter) throws(ReportingError) -> Void) {
+    guard let metrics else { return }
+    do { try write(metrics) } catch { warning("\(error)") }
   }
 
   func progress(_ trainer: Trainer, lastStep: Int) {
@@ -128,6 +131,22 @@ final class RunReporter {
     epochBusy = Self.busy(trainer)
     epochSamples = trainer.samplesTrained
     epochStart = MonotonicTime.seconds
+  }
+
+  /// What became of a save.
+  func saved(_ outcome: SaveOutcome, epoch: Int) {
+    if let failure = outcome.failure {
+      return warning("step \(outcome.step) could not be saved, training goes on: \(failure)")
+    }
+    if let failure = outcome.pruningFailure {
+      warning("step \(outcome.step) is saved, older checkpoints could not be removed: \(failure)")
+    }
+    checkpoints.add(outcome.cost)
+    log.note("checkpoint step-\(outcome.step): \(CheckpointCosts(outcome.cost).text)")
+    report { metrics throws(ReportingError) in
+      try metrics.write(
+        CheckpointRecord(step: outcome.step, epoch: epoch, cost: outcome.cost, seconds: metrics.seconds))
+    }
   }
 
   /// - Parameters:
@@ -171,6 +190,7 @@ final class RunReporter {
     summary.start = run.start
     summary.waits = times.waits
     summary.skippedSteps = trainer.skipped.count
+    summary.checkpoints = checkpoints
     display.clear()
     if let picture = DigitGallery.picture(of: run) { display.note(picture) }
     if let confusion = results.last?.evaluation.confusion, let worst = confusion.commonestConfusions(1).first

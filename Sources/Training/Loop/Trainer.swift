@@ -182,11 +182,13 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - stopRequested: whether this rank was asked to stop; asked before every step.
+  ///   - saveRequested: whether rank 0 wants all to save after the step; asked before every step.
   ///   - endsEarly: whether this was enough, the same on all ranks; asked after every step.
   ///   - afterStep: called after every step with its outcome.
   /// - Returns: whether the last step was reached, or what was done was enough.
   package func fit(
-    untilStep last: Int, stopRequested: () -> Bool = { false }, endsEarly: () -> Bool = { false },
+    untilStep last: Int, stopRequested: () -> Bool = { false }, saveRequested: () -> Bool = { false },
+    endsEarly: () -> Bool = { false },
     afterStep: (SynchronizedStep.Outcome) throws -> Void
   ) throws -> Bool {
     guard step < last else { return true }
@@ -208,7 +210,7 @@ public final class Trainer {
       begin(.compute)
       try together?.compute(batch: batch, phase: { enter($0) }, next: { nextSamples(ofShard: $0, loader) })
       let outcome = try synchronized.run(
-        step: step, batch: batch, stopRequested: stopRequested(),
+        step: step, batch: batch, stopRequested: stopRequested(), saveRequested: saveRequested(),
         skipsFaults: skipped.inARow < skippableSteps, phase: { enter($0) },
         compute: { shard, gradients, observer in try compute(shard, gradients, observer, loader) })
       begin(.other)

@@ -6,16 +6,8 @@ import TensorCore
 extension Trainer {
   /// The parameters as they are now, by PyTorch's names.
   package var tensors: [Safetensors.Tensor] {
-    let vectors = objective.layout.allEntries.map { entry in
-      Safetensors.Tensor(
-        Safetensors.Description(entry.name, shape: entry.shape.dimensions),
-        bytes: UnsafeRawBufferPointer(parameters.buffer(entry.range)))
-    }
     stepCount.base.pointee = Int64(step)
-    let counts = ModelFile.batchCounts(of: objective.layout).map {
-      Safetensors.Tensor($0, bytes: UnsafeRawBufferPointer(stepCount.buffer))
-    }
-    return vectors + counts
+    return ModelFile.tensors(objective.layout, parameters: parameters, stepCount: stepCount)
   }
 
   /// The digest of all parameters: equal on all ranks, and for equal parameters only.

@@ -4,98 +4,128 @@ import MessagePassing
 import Optimizers
 import TensorCore
 
-/// Saves a trainer's whole state and brings it back. All ranks call; rank 0 alone touches files, and
-/// receives the owners' slices of the optimizer state in pieces.
-struct TrainingCheckpoints {
-  static let optimizerName = "optimizer.safetensors"
-
+/// Saves a trainer's whole state while it goes on training, and brings it back. All ranks call; rank 0 alone touches
+/// files, on a thread of its own.
+///
+/// At a step's end each owner copies its slices of the optimizer's state, and rank 0 the parameters as well; the slices
+/// come to rank 0 by `StateStream`, from which a `CheckpointWriter` takes them. The copies are allocated at the first
+/// save. One save is under way at a time.
+final class TrainingCheckpoints {
   let trainer: Trainer
   /// On rank 0.
   let store: CheckpointStore?
+
+  /// The step that is being saved, on all ranks alike; nil: what became of the last one is known to all.
+  private(set) var stepUnderWay: Int?
+  private var copies: Copies?
+  private var writer: CheckpointWriter?
+  private var isReported = true
+  private var foregroundSeconds = 0.0
+
+  private final class Copies {
+    let stream: StateStream
+    /// Parameters and buffers; on rank 0.
+    let parameters: Arena<Float>
+    let stepCount = Arena<Int64>(count: 1)
+
+    init(_ trainer: Trainer) {
+      stream = StateStream(
+        trainer.communicator, slices: trainer.synchronized.sum.slices,
+        vectors: trainer.synchronized.state.vectors)
+      parameters = Arena(count: trainer.communicator.rank == 0 ? trainer.parameters.count : 0)
+    }
+  }
+
+  init(trainer: Trainer, store: CheckpointStore?) {
+    self.trainer = trainer
+    self.store = store
+  }
+
+  deinit { close() }
 
   private var layout: VectorLayout { trainer.objective.layout }
   private var transfer: StateTransfer {
     StateTransfer(trainer.communicator, slices: trainer.synchronized.sum.slices)
   }
 
-  private var stateTensors: [(name: String, shape: Shape)] {
-    trainer.synchronized.state.names.flatMap { state in
-      layout.entries.map { (Self.tensorName($0, state), $0.shape) }
-    }
-  }
+  // MARK: - Saving
 
-  private static func tensorName(_ entry: VectorLayout.Entry, _ state: String) -> String {
-    "\(entry.name).\(state)"
-  }
-
-  /// Saves; returns on every rank why it could not, or nil. A failure leaves older checkpoints as they are.
-  func save(_ state: RunState, description: ModelFile.Description, protecting best: Int?) throws -> String? {
-    var failure: String?
-    /// What rank 0 does with files may fail; the messages go on all the same, for the others wait for them.
-    func attempt<Result>(_ body: () throws -> Result) -> Result? {
-      guard store != nil, failure == nil else { return nil }
-      do { return try body() } catch {
-        failure = "\(error)"
-        return nil
+  /// Takes the state as it is now, at a step's end, and has it saved. What was under way must be settled.
+  func begin(_ state: RunState, description: ModelFile.Description, protecting best: Int?) throws {
+    precondition(stepUnderWay == nil, "two saves at a time")
+    stepUnderWay = state.step
+    isReported = false
+    foregroundSeconds = 0
+    try inForeground {
+      let copies = copies ?? Copies(trainer)
+      self.copies = copies
+      copies.stream.begin()
+      if let store {
+        copies.parameters.base.update(from: trainer.parameters.base, count: copies.parameters.count)
+        copies.stepCount.base.pointee = Int64(state.step)
+        writer = CheckpointWriter(
+          CheckpointWriter.Content(
+            state: state, description: description, protectedStep: best, layout: layout,
+            parameters: copies.parameters, stepCount: copies.stepCount,
+            stateNames: trainer.synchronized.state.names, stream: copies.stream), in: store)
       }
-    }
-
-    let draft = attempt { try store?.begin(step: state.step) } ?? nil
-    attempt {
-      guard
-        let writer = try draft?.safetensors(
-          ModelFile.name, tensors: trainer.tensors.map(\.description), metadata: description.metadata)
-      else { return }
-      try writer.write(trainer.tensors)
-    }
-    let optimizer =
-      attempt {
-        try draft?.safetensors(
-          Self.optimizerName, tensors: descriptions(stateTensors), metadata: ["format": "pt"])
-      } ?? nil
-    for (name, vector) in zip(trainer.synchronized.state.names, trainer.synchronized.state.vectors) {
-      try transfer.gather(vector) { position, piece in
-        attempt { try write(piece, at: position, of: name, to: optimizer) }
-      }
-    }
-    attempt {
-      try draft?.add(RunState.name, bytes: try state.encoded())
-      _ = try draft?.commit(protecting: best)
-    }
-    draft?.discard()
-    let failures = try agree(onFailureOf: failure, over: trainer.communicator)
-    return failures.first?.message
-  }
-
-  private func descriptions(_ tensors: [(name: String, shape: Shape)]) -> [Safetensors.Description] {
-    tensors.map { Safetensors.Description($0.name, shape: $0.shape.dimensions) }
-  }
-
-  /// The parts of a piece that belong to parameters, each with its place in its tensor.
-  private func parts(of range: Range<Int>) -> [(entry: VectorLayout.Entry, range: Range<Int>)] {
-    layout.entries.compactMap { entry in
-      let part = entry.range.clamped(to: range)
-      return part.isEmpty ? nil : (entry, part)
+      try copies.stream.advance()
     }
   }
 
-  private func write(
-    _ piece: UnsafeBufferPointer<Float>, at position: Int, of state: String, to writer: SafetensorsWriter?
-  ) throws(CheckpointError) {
-    for (entry, part) in parts(of: position..<position + piece.count) {
-      let local = part.lowerBound - position..<part.upperBound - position
-      try writer?.write(
-        UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: piece[local])),
-        ofTensor: Self.tensorName(entry, state),
-        at: (part.lowerBound - entry.offset) * MemoryLayout<Float>.stride)
-    }
+  /// Whether slices are still to come to rank 0; the same on all ranks.
+  var isTravelling: Bool { stepUnderWay != nil && copies?.stream.isComplete == false }
+
+  /// At the end of every step in which nothing is begun: lets what is under way go on.
+  func advance() throws {
+    guard isTravelling, let copies else { return }
+    try inForeground { try copies.stream.advance() }
   }
+
+  /// On rank 0: what became of the save under way as soon as that is known, once.
+  func news() -> SaveOutcome? {
+    guard !isReported, var outcome = writer?.result else { return nil }
+    isReported = true
+    outcome.cost.foregroundSeconds = foregroundSeconds
+    return outcome
+  }
+
+  /// Waits until the save under way is done and tells all ranks why it failed, if it did; nil where nothing is under way.
+  /// `news` has the rest.
+  func settle() throws -> (step: Int, failure: String?)? {
+    guard let step = stepUnderWay else { return nil }
+    let outcome = try inForeground { () throws -> SaveOutcome? in
+      try copies?.stream.finish()
+      return writer?.wait()
+    }
+    let failures = try agree(onFailureOf: outcome?.failure, over: trainer.communicator)
+    stepUnderWay = nil
+    return (step, failures.first?.message)
+  }
+
+  /// Where the training ends with an error: a save that has all it needs is finished, another is given up.
+  func close() {
+    guard let writer else { return }
+    if let stream = copies?.stream, !stream.isComplete { stream.abandon() }
+    _ = writer.wait()
+  }
+
+  private func inForeground<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let begin = MonotonicTime.seconds
+    defer { foregroundSeconds += MonotonicTime.seconds - begin }
+    return try body()
+  }
+
+  // MARK: - Loading
 
   /// Checks on rank 0 that a checkpoint belongs to this training; call before `load`.
   func check(_ checkpoint: Checkpoint) throws(CheckpointError) {
     try ModelFile.check(
       checkpoint.safetensors(ModelFile.name), has: layout.allEntries.map { ($0.name, $0.shape) })
-    try ModelFile.check(checkpoint.safetensors(Self.optimizerName), has: stateTensors)
+    let state = trainer.synchronized.state.names.flatMap { state in
+      layout.entries.map { (CheckpointWriter.tensorName($0, state), $0.shape) }
+    }
+    try ModelFile.check(checkpoint.safetensors(CheckpointWriter.optimizerName), has: state)
   }
 
   /// Brings parameters and optimizer state back, on all ranks; `checkpoint` is given on rank 0.
@@ -111,10 +141,10 @@ struct TrainingCheckpoints {
       try model?.floats(buffer.entry.name, into: trainer.parameters.buffer(buffer.entry.range))
     }
     try trainer.communicator.broadcast(UnsafeMutableRawBufferPointer(buffers), from: 0)
-    let optimizer = try checkpoint?.safetensors(Self.optimizerName)
+    let optimizer = try checkpoint?.safetensors(CheckpointWriter.optimizerName)
     for (state, vector) in zip(trainer.synchronized.state.names, trainer.synchronized.state.vectors) {
       try transfer.scatter(into: vector) {
-        try read(into: $1, at: $0, from: optimizer) { Self.tensorName($0, state) }
+        try read(into: $1, at: $0, from: optimizer) { CheckpointWriter.tensorName($0, state) }
       }
     }
   }
@@ -124,7 +154,7 @@ struct TrainingCheckpoints {
     name: (VectorLayout.Entry) -> String
   ) throws(CheckpointError) {
     piece.update(repeating: 0)
-    for (entry, part) in parts(of: position..<position + piece.count) {
+    for (entry, part) in CheckpointWriter.parts(of: position..<position + piece.count, layout) {
       let local = part.lowerBound - position..<part.upperBound - position
       try file?.read(
         name(entry), at: (part.lowerBound - entry.offset) * MemoryLayout<Float>.stride,

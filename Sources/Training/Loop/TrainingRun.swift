@@ -52,9 +52,19 @@ public final class TrainingRun {
   var best: RunState.Best?
   var plateau: Plateau?
   var earlyStopping = EarlyStopping()
+  /// The step whose state is saved, or being saved.
   var savedStep: Int?
   var failedSaves = 0
+  /// On rank 0: the last save of which the outcome is known.
+  var reportedSave: Int?
+  var interval: CheckpointInterval
   var start = StartTimes(joining: ProcessAge.seconds ?? 0)
+
+  /// What the model's file says of it, less the step.
+  lazy var modelDescription = ModelFile.Description(
+    configuration: configuration, normalization: data.normalization,
+    classNames: data.tokenizer == nil ? data.training.classNames : [], step: 0, form: SampleForm(data),
+    tokenizer: data.tokenizer?.serialized)
 
   /// Sets the run up on all ranks together. Whatever is wrong on any rank, all throw, alike.
   public init(_ configuration: RunConfiguration, options: Options, in world: World) throws {
@@ -75,6 +85,8 @@ public final class TrainingRun {
     start.data = parts.dataSeconds
     plateau = resolved.makePlateau(trainer.optimizer)
     stepsPerEpoch = trainer.sampler.batchesPerEpoch
+    interval = CheckpointInterval(
+      resolved.checkpoint, stepsPerEpoch: stepsPerEpoch, now: MonotonicTime.seconds)
     let identity = try together(communicator) {
       try RunIdentity(resolved, trainer: trainer, data: parts.data)
     }
@@ -85,7 +97,8 @@ public final class TrainingRun {
       communicator.rank > 0
         ? nil
         : try RunFolder(
-          options.folder, name: options.name, resume: options.resume, keep: resolved.checkpoint.keep)
+          options.folder, name: options.name, resume: options.resume, retention: resolved.checkpoint.retention
+        )
     }
     self.folder = folder
     reporter = RunReporter(folder, isSilent: communicator.rank > 0)

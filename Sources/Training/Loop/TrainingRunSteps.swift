@@ -10,6 +10,8 @@ extension TrainingRun {
     let watch = try beginWatch()
     defer { watch?.end() }
     do { return try trainToTheEnd() } catch {
+      checkpoints.close()
+      reportSaves()
       reporter.failed(error)
       throw error
     }
@@ -25,14 +27,13 @@ extension TrainingRun {
       try isOver
       || trainer.fit(
         untilStep: lastStep, stopRequested: { StopSignal.request != nil || isTimeUp() },
-        endsEarly: { isOver },
-        afterStep: { try afterStep($0) })
+        saveRequested: { wantsToSave }, endsEarly: { isOver }, afterStep: { try afterStep($0) })
     if isOver, trainer.step < lastStep {
       reporter.message(
         "stopped early after step \(trainer.step) of \(lastStep): "
           + earlyStopping.reason(configuration.earlyStopping))
     }
-    if savedStep != trainer.step { try save() }
+    try saveAtTheEnd()
     guard reached else {
       reporter.stopped(step: trainer.step, saved: savedStep, lastStep: lastStep, reason: reasonToStop)
       return .stopped
@@ -63,10 +64,7 @@ extension TrainingRun {
     } else {
       reporter.progress(trainer, lastStep: lastStep)
     }
-    let epochDue = endsEpoch && (step / stepsPerEpoch) % configuration.checkpoint.everyEpochs == 0
-    let stepDue = configuration.checkpoint.everySteps.map { step % $0 == 0 } ?? false
-    let isBest = configuration.checkpoint.final == .best && best?.step == step
-    if epochDue || stepDue || isBest { try save() }
+    try saveWhereDue(isRequested: outcome.shouldSave)
   }
 
   private func endEpoch(validates: Bool, isRegular: Bool) throws {
@@ -85,46 +83,6 @@ extension TrainingRun {
     reporter.epoch(
       trainer, epoch: epoch, lastStep: lastStep, evaluation: evaluation,
       split: data.validation?.split ?? .validation)
-  }
-
-  private func save() throws {
-    if configuration.audit.everySteps != 0 { try audit() }
-    let began = MonotonicTime.seconds
-    defer { timeLimit?.noteSave(seconds: MonotonicTime.seconds - began) }
-    try trainer.measure(.checkpoint) {
-      var state = RunState(
-        step: trainer.step, epochSums: trainer.epochSums, intervalSums: trainer.intervalSums, best: best,
-        identity: identity.configuration, data: identity.data, program: identity.program,
-        libraries: identity.libraries, processor: identity.processor, ranks: communicator.size)
-      state.plateau = plateau
-      state.skipped = trainer.skipped.count > 0 ? trainer.skipped : nil
-      state.earlyStopping = configuration.earlyStopping.patience == nil ? nil : earlyStopping
-      let failure = try checkpoints.save(
-        state, description: modelDescription,
-        protecting: configuration.checkpoint.final == .best ? best?.step : nil)
-      guard let failure else {
-        savedStep = trainer.step
-        failedSaves = 0
-        return
-      }
-      failedSaves += 1
-      guard failedSaves < 3 else {
-        throw TrainingError(
-          at: folder?.store.folder ?? "checkpoints",
-          expected: "to save at least one checkpoint in three attempts",
-          found: failure,
-          remedy:
-            "Make room on the disk or mend the folder, then go on with --resume; older checkpoints stand.")
-      }
-      reporter.warning("step \(trainer.step) could not be saved, training goes on: \(failure)")
-    }
-  }
-
-  private var modelDescription: ModelFile.Description {
-    ModelFile.Description(
-      configuration: configuration, normalization: data.normalization,
-      classNames: data.tokenizer == nil ? data.training.classNames : [], step: trainer.step,
-      form: SampleForm(data), tokenizer: data.tokenizer?.serialized)
   }
 
   /// Where the best model is wanted and is not the last: its parameters come back from its checkpoint.

@@ -17,15 +17,17 @@ public struct MemoryPlan: Sendable, Equatable, Codable {
   public var inputs = 0.0
   /// The samples themselves, measured.
   public var data = 0.0
-  /// What trying the model and saving it need.
+  /// What trying the model needs.
   public var validation = 0.0
+  /// The copies from which checkpoints are written while training goes on.
+  public var saving = 0.0
   /// Of the program, its libraries and what these keep, measured.
   public var program = 0.0
 
   public init() {}
 
   public var total: Double {
-    parameters + gradients + optimizerState + activations + inputs + data + validation + program
+    parameters + gradients + optimizerState + activations + inputs + data + validation + saving + program
   }
 
   /// What does not have to be measured.
@@ -54,9 +56,11 @@ public struct MemoryPlan: Sendable, Equatable, Codable {
       inputs += held * float * Double((sizes.max() ?? 0) * data.inputSize)
     }
     validation = float * Double(try Self.trialCount(subject))
-    // Other owners' states arrive on rank 0 in pieces.
-    if subject.saves, subject.ranks > 1 {
-      validation += min(float * Double(share.owned.count), 16 * 1_048_576)
+    if subject.saves {
+      // A checkpoint is written from copies, and from pieces of the other owners' states.
+      let slices =
+        subject.averaging == .allreduce ? Slices(whole: layout) : Slices(layout, ranks: subject.ranks)
+      saving = float * Double(layout.vectorCount + StateStream.copiedCount(slices, vectorCount: stateCount))
     }
   }
 

@@ -22,7 +22,8 @@ extension RunPlan {
     let parts: [(String, Double)] = [
       ("parameters", memory.parameters), ("gradients", memory.gradients),
       ("optimizer state", memory.optimizerState), ("activations", memory.activations),
-      ("inputs", memory.inputs), ("data set", memory.data), ("validation, saving", memory.validation),
+      ("inputs", memory.inputs), ("data set", memory.data), ("validation", memory.validation),
+      ("saving", memory.saving),
       ("program, libraries", memory.program), ("all", memory.total),
     ]
     return [["memory of a rank", "MiB"]]

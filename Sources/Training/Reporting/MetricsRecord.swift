@@ -1,6 +1,6 @@
 import Foundation
 
-/// One line of `metrics.jsonl`.
+/// One line of `metrics.jsonl` that tells how good the model is. Lines with an `event` tell other things.
 public struct MetricsRecord: Sendable, Equatable, Codable {
   /// What the numbers were measured on.
   public enum Split: String, Sendable, CaseIterable, Codable { case train, validation, test }
@@ -78,15 +78,31 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
 
   /// Reads `metrics.jsonl`. A last line that was cut off while it was written is left out.
   public static func read(at path: String) throws(ReportingError) -> [MetricsRecord] {
-    try lines(at: path, skippingUnreadable: false).map(\.record)
+    try lines(at: path, skippingUnreadable: false).compactMap(\.record)
   }
 
-  /// The lines of a file with their records, without a torn last line.
+  /// A line of a file.
+  struct Line {
+    let bytes: Data
+    let step: Int
+    let seconds: Double
+    /// nil where the line tells of an event.
+    let record: MetricsRecord?
+  }
+
+  /// What every line has, and what events have besides.
+  private struct Common: Decodable {
+    let event: String?
+    let step: Int
+    let seconds: Double
+  }
+
+  /// The lines of a file, without a torn last line.
   ///
   /// - Parameter skippingUnreadable: to leave out other unreadable lines too; else they are errors.
   static func lines(
     at path: String, skippingUnreadable: Bool
-  ) throws(ReportingError) -> [(bytes: Data, record: MetricsRecord)] {
+  ) throws(ReportingError) -> [Line] {
     var status = stat()
     guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
       throw ReportingError(
@@ -102,14 +118,17 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
         remedy: "Check the path; a run writes RUN/metrics.jsonl.")
     }
     let decoder = JSONDecoder()
-    var result: [(bytes: Data, record: MetricsRecord)] = []
+    var result: [Line] = []
     var start = data.startIndex
     var number = 1
     // Only what is followed by a line end was written completely.
     while let end = data[start...].firstIndex(of: UInt8(ascii: "\n")) {
       let line = data[start..<end]
       do {
-        result.append((Data(line), try decoder.decode(MetricsRecord.self, from: Data(line))))
+        let bytes = Data(line)
+        let common = try decoder.decode(Common.self, from: bytes)
+        let record = common.event == nil ? try decoder.decode(MetricsRecord.self, from: bytes) : nil
+        result.append(Line(bytes: bytes, step: common.step, seconds: common.seconds, record: record))
       } catch  where skippingUnreadable {
         // Left out.
       } catch {

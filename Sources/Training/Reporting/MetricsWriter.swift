@@ -42,8 +42,13 @@ public final class MetricsWriter {
   }
 
   /// Appends a record. When the disk takes only a part of it, the part is removed again.
-  public func write(_ record: MetricsRecord) throws(ReportingError) {
-    var line = record.json + "\n"
+  public func write(_ record: MetricsRecord) throws(ReportingError) { try append(record.json) }
+
+  /// Appends what a checkpoint cost.
+  func write(_ record: CheckpointRecord) throws(ReportingError) { try append(record.json) }
+
+  private func append(_ json: String) throws(ReportingError) {
+    var line = json + "\n"
     let (written, count, code) = line.withUTF8 { bytes -> (Int, Int, Int32) in
       var written = Foundation.write(descriptor, bytes.baseAddress, bytes.count)
       while written < 0 && errno == EINTR {
@@ -66,7 +71,7 @@ public final class MetricsWriter {
   /// - Returns: the seconds of the last record that stays.
   private static func truncate(at path: String, afterStep step: Int) throws(ReportingError) -> Double {
     let kept = try MetricsRecord.lines(at: path, skippingUnreadable: true)
-      .filter { $0.record.step <= step && step > 0 }
+      .filter { $0.step <= step && step > 0 }
     var data = Data()
     for line in kept {
       data.append(line.bytes)
@@ -79,7 +84,7 @@ public final class MetricsWriter {
         at: path, expected: "to shorten the file of metrics", found: error.localizedDescription,
         remedy: "Check the permissions of the run's folder and the space on its disk.")
     }
-    return kept.last?.record.seconds ?? 0
+    return kept.last?.seconds ?? 0
   }
 
   private static func failure(_ path: String, _ code: Int32) -> ReportingError {

@@ -26,6 +26,8 @@ public struct RunSummary: Sendable, Equatable {
   public var waits: [Double] = []
   /// Steps that changed nothing, for their numbers could not be used.
   public var skippedSteps = 0
+  /// What saving cost; nil where nobody measured it.
+  public var checkpoints: CheckpointCosts?
   public var samplesPerSecond: Double
   /// Of this process, from start to end.
   public var totalSeconds: Double
@@ -86,6 +88,7 @@ public struct RunSummary: Sendable, Equatable {
     if skippedSteps > 0 {
       rows.append(("skipped", "\(Self.count(skippedSteps, "step")) with infinite numbers or NaN"))
     }
+    if let checkpoints, checkpoints.count > 0 { rows.append(("saving", checkpoints.text)) }
     if let start = start?.text { rows.append(("start", start)) }
     if let digest { rows.append(("weights", digest)) }
     if let folder {

@@ -1,0 +1,161 @@
+import Averaging
+import Checkpoints
+import Datasets
+import Foundation
+import Synchronization
+import TensorCore
+
+/// What a checkpoint cost on rank 0.
+public struct CheckpointCost: Sendable, Equatable {
+  /// Of all its files but the manifest.
+  public var bytes = 0
+  /// In which training stood still: copying, messages, waiting for the checkpoint before.
+  public var foregroundSeconds = 0.0
+  /// From the copy until it was verified and safe and older ones were pruned, while training went on.
+  public var backgroundSeconds = 0.0
+  /// Of these, those in which the writer had a processor.
+  public var processorSeconds = 0.0
+
+  public init() {}
+}
+
+/// What became of a save, as rank 0 knows it.
+struct SaveOutcome: Sendable {
+  let step: Int
+  /// Why there is no checkpoint; then older ones are as they were.
+  var failure: String?
+  /// Why older checkpoints could not be removed.
+  var pruningFailure: String?
+  var cost = CheckpointCost()
+}
+
+/// Writes one checkpoint on a thread of its own, on rank 0, from copies that nobody touches meanwhile: hashing, writing,
+/// syncing, verifying, renaming, pruning. It never calls MPI.
+final class CheckpointWriter: @unchecked Sendable {
+  static let optimizerName = "optimizer.safetensors"
+
+  /// What is written.
+  struct Content {
+    let state: RunState
+    let description: ModelFile.Description
+    /// A checkpoint that is not pruned.
+    let protectedStep: Int?
+    let layout: VectorLayout
+    /// As they were at the step's end.
+    let parameters: Arena<Float>
+    let stepCount: Arena<Int64>
+    let stateNames: [String]
+    let stream: StateStream
+  }
+
+  /// A tenth of a processor that somebody else wants, and all of one that nobody does.
+  private static let niceness: Int32 = 10
+
+  private let store: CheckpointStore
+  private let content: Content
+  private let outcome: Mutex<SaveOutcome?> = Mutex(nil)
+  private var thread: JoinableThread?
+
+  /// Starts the thread. Where the system has none to give, that is the outcome.
+  init(_ content: Content, in store: CheckpointStore) {
+    self.content = content
+    self.store = store
+    do {
+      thread = try JoinableThread("the checkpoints' thread") { [self] in write() }
+    } catch {
+      content.stream.abandon()
+      outcome.withLock { $0 = SaveOutcome(step: content.state.step, failure: "\(error)") }
+    }
+  }
+
+  /// What came of it, once it is done.
+  var result: SaveOutcome? { outcome.withLock { $0 } }
+
+  /// Returns when it is done. Whatever it needs must have come, or have been given up.
+  func wait() -> SaveOutcome {
+    thread?.join()
+    guard let result else { preconditionFailure("a writer ended without a word") }
+    return result
+  }
+
+  // MARK: - Its thread
+
+  private func write() {
+    // Where processors are short, whoever trains goes first: of this thread alone, as Linux has it.
+    let thread = __priority_which_t(PRIO_PROCESS.rawValue)
+    setpriority(thread, 0, getpriority(thread, 0) + Self.niceness)
+    let begin = MonotonicTime.seconds
+    var result = SaveOutcome(step: content.state.step)
+    do {
+      let written = try writeFiles()
+      result.cost.bytes = written.checkpoint.files.reduce(0) { $0 + $1.size }
+      result.pruningFailure = written.pruningFailure.map { "\($0)" }
+    } catch {
+      content.stream.abandon()
+      result.failure = "\(error)"
+    }
+    result.cost.backgroundSeconds = MonotonicTime.seconds - begin
+    var time = timespec()
+    if clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0 {
+      result.cost.processorSeconds = Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+    outcome.withLock { [result] in $0 = result }
+  }
+
+  private func writeFiles() throws -> CheckpointStore.Outcome {
+    let draft = try store.begin(step: content.state.step)
+    defer { draft.discard() }
+    // First what lies in a ring that others wait for.
+    let optimizer = try draft.safetensors(
+      Self.optimizerName, tensors: Self.stateTensors(content.layout, content.stateNames),
+      metadata: ["format": "pt"], order: .asGiven)
+    let isWhole = try content.stream.forEachPiece { piece, memory throws(CheckpointError) in
+      try write(memory, at: piece.range.lowerBound, of: content.stateNames[piece.vector], to: optimizer)
+    }
+    guard isWhole else {
+      throw CheckpointError(
+        at: store.folder, expected: "the optimizer's state from all ranks", found: "an end of the training",
+        remedy: "Go on from the checkpoint before with --resume.")
+    }
+    let tensors = ModelFile.tensors(
+      content.layout, parameters: content.parameters, stepCount: content.stepCount)
+    let model = try draft.safetensors(
+      ModelFile.name, tensors: tensors.map(\.description), metadata: content.description.metadata)
+    try model.write(tensors)
+    try draft.add(RunState.name, bytes: try content.state.encoded())
+    return try draft.commit(protecting: content.protectedStep)
+  }
+
+  /// The optimizer's vectors, cut into tensors, in the order in which they come.
+  static func stateTensors(_ layout: VectorLayout, _ stateNames: [String]) -> [Safetensors.Description] {
+    stateNames.flatMap { state in
+      layout.entries.map {
+        Safetensors.Description(tensorName($0, state), shape: $0.shape.dimensions)
+      }
+    }
+  }
+
+  static func tensorName(_ entry: VectorLayout.Entry, _ state: String) -> String { "\(entry.name).\(state)" }
+
+  /// The parts of a piece that belong to parameters, each with its place in its tensor.
+  static func parts(
+    of range: Range<Int>, _ layout: VectorLayout
+  ) -> [(entry: VectorLayout.Entry, range: Range<Int>)] {
+    layout.entries.compactMap { entry in
+      let part = entry.range.clamped(to: range)
+      return part.isEmpty ? nil : (entry, part)
+    }
+  }
+
+  private func write(
+    _ piece: UnsafeBufferPointer<Float>, at position: Int, of state: String, to writer: SafetensorsWriter
+  ) throws(CheckpointError) {
+    for (entry, part) in Self.parts(of: position..<position + piece.count, content.layout) {
+      let local = part.lowerBound - position..<part.upperBound - position
+      try writer.write(
+        UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: piece[local])),
+        ofTensor: Self.tensorName(entry, state),
+        at: (part.lowerBound - entry.offset) * MemoryLayout<Float>.stride)
+    }
+  }
+}
