@@ -102,13 +102,14 @@ import Testing
     func replace(_ what: String, _ make: () throws -> Void) throws {
       try? FileManager.default.removeItem(atPath: path)
       try make()
-      try refuse(use.arguments, in: place, naming: use.file, what)
+      // Where a folder is searched for the file, the message names both.
+      try refuse(use.arguments, in: place, naming: (use.file as NSString).lastPathComponent, what)
     }
     try replace("a pipe") { #expect(mkfifo(path, 0o600) == 0) }
     try replace("an endless device") { #expect(symlink("/dev/zero", path) == 0) }
     try replace("a loop of links") { #expect(symlink(path, path) == 0) }
-    // A folder stands for others where a folder may be named.
-    if !["text", "model", "safetensors"].contains(use.format) {
+    // Not where a folder may be named, or searched.
+    if !["text", "model", "safetensors", "png", "jpeg"].contains(use.format) {
       try replace("a folder") {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
       }

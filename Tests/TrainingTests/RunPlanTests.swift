@@ -105,7 +105,7 @@ import Training
     #expect(abs((step ?? 0) / (plan.stepSeconds * 1e3) - 1) < 1e-9)
     #expect(abs((memoryTotal ?? 0) / (plan.memory.total / 1_048_576) - 1) < 1e-9)
     let memory = try #require(values["memory"] as? [String: Any])
-    #expect(memory.count == 8)
+    #expect(memory.count == 9)
   }
 
   @Test func `ranks that plan together get one plan`() throws {

@@ -54,8 +54,8 @@ extension ReaderTarget {
     let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.file)))
     let state = try RunState(bytes, at: folder.file)
     try require(state.step >= 0 && state.ranks > 0, "step \(state.step) of \(state.ranks) ranks")
-    let again = try RunState(state.encoded(), at: folder.file)
-    try require(again == state, "a state that is written and read is another")
+    let copy = try again { try RunState(state.encoded(), at: folder.file) }
+    try require(copy == state, "a state that is written and read is another")
   }
 
   private static let metrics = ReaderTarget("metrics") { folder in
@@ -123,8 +123,8 @@ extension ReaderTarget {
         {
           let table = try CSVTable.load(at: folder.file, columns: columns)
           try require(table.data.inputShape == [table.inputNames.count], "\(table.data.inputShape) columns")
-          let again = try CSVTable.load(at: folder.file, columns: columns, like: table)
-          try require(again.data.digest() == table.data.digest(), "another table on second sight")
+          let copy = try again { try CSVTable.load(at: folder.file, columns: columns, like: table) }
+          try require(copy.data.digest() == table.data.digest(), "another table on second sight")
         }
       }, succeeding: 1)
   }
@@ -147,21 +147,26 @@ extension ReaderTarget {
 
   private static let tokenizer = ReaderTarget("tokenizer") { folder in
     let tokenizer = try SavedTokenizer.load(at: folder.file)
-    let again = try SavedTokenizer.read(tokenizer.serialized, at: folder.file)
-    try require(again.vocabularySize == tokenizer.vocabularySize, "another vocabulary when read again")
+    let copy = try again { try SavedTokenizer.read(tokenizer.serialized, at: folder.file) }
+    try require(copy.vocabularySize == tokenizer.vocabularySize, "another vocabulary when read again")
     let text = Array("The quick brown fox's 12 hens, é\n\n  <|end|>aab".utf8)
     let tokens = try tokenizer.encode(text, at: folder.path)
     try require(tokens.allSatisfy { 0..<Int32(tokenizer.vocabularySize) ~= $0 }, "tokens \(tokens)")
-    try require(try again.encode(text, at: folder.path) == tokens, "other tokens when read again")
+    try require(try copy.encode(text, at: folder.path) == tokens, "other tokens when read again")
     _ = tokenizer.decode(tokens)
   }
 
   private static let configuration = ReaderTarget("configuration") { folder in
     let configuration = try RunConfiguration.load(folder.file)
-    let again = try RunConfiguration.parse(configuration.yaml, file: folder.path)
-    try require(again == configuration, "another configuration when written and read")
+    let copy = try again { try RunConfiguration.parse(configuration.yaml, file: folder.path) }
+    try require(copy == configuration, "another configuration when written and read")
     _ = configuration.trainingIdentity
-    try configuration.validate()
+    try again { try configuration.validate() }
+    // What does not fit together is told by names in the configuration.
+    for form in [
+      SampleForm(inputShape: [1, 28, 28], target: .classes(10)),
+      SampleForm(inputShape: [16], target: .classes(50, perSample: 16)),
+    ] { _ = try? configuration.makeObjective(for: form) }
   }
 
   // MARK: Images
@@ -177,6 +182,13 @@ extension ReaderTarget {
       let pixels = try ImageFolder.pixels(of: folder.file, form: form)
       try require(pixels.count == form.height * form.width * form.channels, "\(pixels.count) pixels")
     }
+  }
+}
+
+/// Reads what was written of something that had been read, which must succeed.
+private func again<Result>(_ body: () throws -> Result) throws -> Result {
+  do { return try body() } catch {
+    throw BrokenPromise(text: "what was read is refused on second sight: \(error)")
   }
 }
 

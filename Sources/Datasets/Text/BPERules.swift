@@ -89,6 +89,7 @@ struct BPERules {
       }
     }
     let addedIDs = Set(names.keys)
+    let addedContents = Set(names.values)
     // In the order of the names, so that the same file always gives the same message.
     for (name, id) in file.model.vocab.sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) }) {
       if addedIDs.contains(id) {
@@ -96,6 +97,10 @@ struct BPERules {
           throw wrongNumbers("two tokens with the id \(id), one of them \(name.debugDescription)", at: place)
         }
         continue
+      }
+      // Else the file that is written of it would have one name twice.
+      guard !addedContents.contains(Array(name.utf8)) else {
+        throw wrongNumbers("\(name.debugDescription) with the id \(id) and, added, with another", at: place)
       }
       guard let bytes = ByteAlphabet.bytes(of: name), !bytes.isEmpty else {
         throw DatasetError(
