@@ -9,12 +9,16 @@ struct Replay {
   private var refused = 0
   private var slowest = 0.0
   private var greatest = 0
+  /// What the process holds before it reads anything.
+  private let memoryBefore: Int
 
   /// Nothing here may take longer; the readers need milliseconds.
   private static let mostSeconds = 5.0
 
   init(_ target: ReaderTarget, mutations: Int, in folder: InputFolder) {
     (self.target, self.mutations, self.folder) = (target, mutations, folder)
+    ProcessMemory.forgetPeak()
+    memoryBefore = ProcessMemory.peak
   }
 
   /// - Parameter corpus: files that begin with `good` must be read, those that begin with `bad` be refused.
@@ -41,12 +45,12 @@ struct Replay {
 
   private mutating func examine(_ bytes: [UInt8], _ name: String) -> Bool {
     let limit = target.memory(bytes.count)
-    ProcessMemory.forgetPeak()
-    let before = ProcessMemory.peak
     let start = DispatchTime.now().uptimeNanoseconds
     let isRead = bytes.withUnsafeBufferPointer { target.examine($0, in: folder) }
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
-    let taken = ProcessMemory.peak - before
+    let taken = ProcessMemory.peak - memoryBefore
+    // The next input may be allowed less.
+    if taken > target.memory(0) / 2 { ProcessMemory.forgetPeak() }
     if seconds > Self.mostSeconds { ReaderTarget.fail("\(name): \(seconds) s") }
     if taken > limit { ReaderTarget.fail("\(name): \(taken) bytes of memory for \(bytes.count)") }
     inputs += 1
@@ -61,9 +65,15 @@ struct Replay {
 enum ProcessMemory {
   /// In bytes, since the peak was forgotten.
   static var peak: Int {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
-    return (Int(line.filter(\.isNumber)) ?? 0) << 10
+    let file = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
+    defer { close(file) }
+    var status = [UInt8](repeating: 0, count: 4096)
+    let count = status.withUnsafeMutableBytes { Foundation.read(file, $0.baseAddress, $0.count) }
+    guard file >= 0, count > 0, let place = status.firstRange(of: "VmHWM:".utf8) else {
+      ReaderTarget.fail("/proc/self/status")
+    }
+    let digits = status[place.upperBound...].drop { $0 <= 0x20 }.prefix { $0 > 0x20 }
+    return digits.reduce(0) { 10 * $0 + Int($1) - 0x30 } << 10
   }
 
   /// Lets the peak be what is held now.
