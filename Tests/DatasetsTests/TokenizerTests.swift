@@ -103,8 +103,8 @@ import Testing
     let deep = String(repeating: "[", count: 100_000)
     for (text, found) in [
       ("", "not JSON"), ("tokens", "not JSON"), ("[]", "at the whole"), ("{}", "no model"),
-      (deep, "not JSON"),
-      (file(vocab: deep), "not JSON"), (file() + "}", "not JSON"),
+      (deep, "levels of brackets"),
+      (file(vocab: deep), "levels of brackets"), (file() + "}", "not JSON"),
       (#"{"model":{"vocab":{}}}"#, "no model.merges"), (#"{"model":{"merges":[]}}"#, "no model.vocab"),
       (file(vocab: #"{"a":0,"b":0,"ab":1}"#), "two tokens with the id 0"),
       (file(vocab: #"{"a":0,"b":1,"ab":3}"#), "none with the id 2"),
