@@ -36,7 +36,9 @@ public struct CheckpointListing {
       }
     }
     // Where a later validation was better, the newest knows.
-    let state = newest.flatMap { try? RunState($0.bytes(of: RunState.name), at: "\($0.folder)/\(RunState.name)") }
+    let state = newest.flatMap {
+      try? RunState($0.bytes(of: RunState.name), at: "\($0.folder)/\(RunState.name)")
+    }
     for index in entries.indices {
       if entries[index].step == newest?.step { entries[index].marks.append("newest") }
       if entries[index].step == state?.best?.step { entries[index].marks.append("best") }
