@@ -55,8 +55,9 @@ import Training
     #expect(events.count == 2, "\(result)")
     let line = events.first ?? ""
     #expect(line.contains("rank 1 on host ") && line.contains("killed by SIGKILL"), "\(line)")
-    #expect(line.contains("exit code 137; goes on from step 10 with 3 ranks"), "\(line)")
-    #expect(result.standardOutput.contains("resumed from step 10 of 48"), "\(result)")
+    // The checkpoint of step 10 may still have been on its way to the disk.
+    let step = [10, 5].first { line.contains("exit code 137; goes on from step \($0) with 3 ranks") }
+    #expect(try result.standardOutput.contains("resumed from step \(#require(step)) of 48"), "\(result)")
     #expect(place.contents("runs").keys.filter { $0.hasSuffix("config.yaml") } == ["digits-1/config.yaml"])
     #expect(try place.digests("runs/digits-1", step: Self.lastStep) == undisturbed(place))
     #expect(try place.metrics("runs/digits-1") == place.metrics("undisturbed"))
@@ -77,7 +78,10 @@ import Training
     let events = events(result)
     #expect(events.count == 3 && events[0].contains("attempt 1 of 1"), "\(events)")
     #expect(events.last?.contains("gives up after 1 restart without a newer checkpoint") == true, "\(events)")
-    #expect(events.last?.contains("the checkpoint of step 5 stands") == true, "\(events)")
+    // It may still have been on its way to the disk.
+    let stands =
+      place.checkpoints("run").isEmpty ? "there is no checkpoint yet" : "the checkpoint of step 5 stands"
+    #expect(events.last?.contains(stands) == true, "\(events)")
     #expect(place.processes().isEmpty)
   }
 

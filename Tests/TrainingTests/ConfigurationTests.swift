@@ -205,7 +205,7 @@ private let minimal = "data: {name: digits}\n"
     Mistake("data: {name: digits}\ncheckpoint: {keep: 1}", line: 2, "from 2"),
     Mistake("data: {name: digits}\nvalidation: {fraction: 1}", line: 2, "below 1"),
     Mistake("data: {name: digits}\ncheckpoint: {everyMinutes: 0}", line: 2, "above 0"),
-    Mistake("data: {name: digits}\ncheckpoint: {keepEvery: 0}", line: 2, "at least 1"),
+    Mistake("data: {name: digits}\ncheckpoint: {keepEvery: 0}", line: 2, "from 1 to"),
     Mistake("data: {name: digits}\ncheckpoint: {every: auto, costPercent: 60}", line: 2, "up to 50"),
     Mistake(
       "data: {name: digits}\ncheckpoint: {every: auto, everySteps: 5}", line: 2, "checkpoint.every given"),
