@@ -1,7 +1,7 @@
 #pragma once
 
-// What a program needs to start others that end when it ends, and Swift cannot call: fork, and functions with a variable
-// number of arguments. Linux only.
+// What a program needs to start others that end when it ends, and to place its threads, and Swift cannot call: fork,
+// functions with a variable number of arguments, and GNU's own. Linux only.
 
 // Starts a program in a process group of its own, with nothing on its standard input, its standard error going to
 // `errors`, and the usual answers to signals. When the calling thread ends, however it dies, the program gets
@@ -19,3 +19,6 @@ int lockstep_signal_descriptor(const int *signals, int count);
 
 // The next signal that came, or 0 if there is none.
 int lockstep_next_signal(int descriptor);
+
+// Lets the calling thread run on every processor that this process may use, whatever it inherited.
+void lockstep_run_anywhere(void);

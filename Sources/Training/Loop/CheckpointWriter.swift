@@ -1,4 +1,5 @@
 import Averaging
+import CProcesses
 import Checkpoints
 import Datasets
 import Foundation
@@ -81,9 +82,7 @@ final class CheckpointWriter: @unchecked Sendable {
   // MARK: - Its thread
 
   private func write() {
-    // Where processors are short, whoever trains goes first: of this thread alone, as Linux has it.
-    let thread = __priority_which_t(PRIO_PROCESS.rawValue)
-    setpriority(thread, 0, getpriority(thread, 0) + Self.niceness)
+    Self.makeWay()
     let begin = MonotonicTime.seconds
     var result = SaveOutcome(step: content.state.step)
     do {
@@ -100,6 +99,14 @@ final class CheckpointWriter: @unchecked Sendable {
       result.cost.processorSeconds = Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
     outcome.withLock { [result] in $0 = result }
+  }
+
+  /// Whoever trains goes first. Both are of the calling thread alone, as Linux has it.
+  private static func makeWay() {
+    let thread = __priority_which_t(PRIO_PROCESS.rawValue)
+    setpriority(thread, 0, getpriority(thread, 0) + niceness)
+    // mpirun binds a rank to a core, and with it every thread that it starts; another core may be idle.
+    lockstep_run_anywhere()
   }
 
   private func writeFiles() throws -> CheckpointStore.Outcome {
