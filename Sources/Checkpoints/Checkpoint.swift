@@ -52,7 +52,11 @@ public struct Checkpoint: Sendable, Equatable {
   }
 
   /// Checks a folder against its manifest, and the manifest against the step that the folder should hold.
-  static func verified(folder: String, step: Int) throws(CheckpointError) -> Checkpoint {
+  ///
+  /// - Parameter pastCache: reads large files from the disk, not from the system's memory of it.
+  static func verified(
+    folder: String, step: Int, pastCache: Bool = false
+  ) throws(CheckpointError) -> Checkpoint {
     let manifest = try CheckpointManifest(at: folder + "/" + CheckpointManifest.fileName)
     guard manifest.step == step else {
       throw CheckpointError(
@@ -69,7 +73,7 @@ public struct Checkpoint: Sendable, Equatable {
             remedy: "An older checkpoint is used instead, if one is whole.")
         }
         guard check else { continue }
-        let digest = try input.digest()
+        let digest = try input.digest(pastCache: pastCache && input.size >= DirectBlocks.fewestBytes)
         guard digest == file.digest else {
           throw CheckpointError(
             at: input.path, expected: "digest \(file.digest)", found: "\(digest)",

@@ -51,7 +51,7 @@ public final class CheckpointDraft: Sendable {
     return try discardingOnFailure { () throws(CheckpointError) in
       let writer = try SafetensorsWriter(
         folder + "/" + name, tensors: tensors, metadata: metadata, order: order, replacing: false,
-        calls: calls)
+        pastCache: true, calls: calls)
       state.withLock { $0.writers.append((name, writer)) }
       return writer
     }
@@ -88,7 +88,7 @@ public final class CheckpointDraft: Sendable {
       try manifest.write(CheckpointManifest(step: step, files: files).encoded())
       try manifest.finish()
       try Folders.sync(folder, calls: calls)
-      _ = try Checkpoint.verified(folder: folder, step: step)
+      _ = try Checkpoint.verified(folder: folder, step: step, pastCache: true)
       let outcome = try store.adopt(draft: folder, step: step, protecting: protectedStep)
       state.withLock { $0.phase = .committed }
       return outcome

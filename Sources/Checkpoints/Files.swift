@@ -32,59 +32,96 @@ extension Failpoint {
 /// A new file that is being written; everything that can go wrong ends in an error that says what and where.
 struct OutputFile: ~Copyable {
   let path: String
-  private let calls: SystemCalls
-  /// -1 once it is closed.
-  private var descriptor: Int32
+  private let target: WriteTarget
+  private var isOpen = true
+  /// What waits for a whole block; nil where the file's bytes take the usual way.
+  private var blocks: DirectBlocks?
 
   /// Creates `path`; with `replacing`, whatever file is there is emptied, else it must not exist.
-  init(_ path: String, replacing: Bool = false, calls: SystemCalls) throws(CheckpointError) {
+  ///
+  /// - Parameter pastCache: has large parts go past the system's page cache, where the file system can do that.
+  init(
+    _ path: String, replacing: Bool = false, pastCache: Bool = false, calls: SystemCalls
+  ) throws(CheckpointError) {
     self.path = path
-    self.calls = calls
-    descriptor = open(
+    let descriptor = open(
       path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (replacing ? O_TRUNC : O_EXCL), 0o666)
     guard descriptor >= 0 else { throw .system("create the file", at: path, code: errno) }
+    let direct = pastCache ? DirectBlocks.open(path, O_RDWR | O_NOFOLLOW) : nil
+    target = WriteTarget(path: path, calls: calls, plain: descriptor, direct: direct)
+    blocks = direct == nil ? nil : DirectBlocks()
   }
 
   deinit {
-    if descriptor >= 0 { _ = Glibc.close(descriptor) }
+    if isOpen { _ = target.close() }
   }
 
   /// Writes all of `bytes` at `offset`.
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(CheckpointError) {
-    guard let start = bytes.baseAddress else { return }
-    var written = 0
-    while written < bytes.count {
-      let count = calls.write(descriptor, start + written, bytes.count - written, offset + written)
-      if count < 0 {
-        if errno == EINTR { continue }
-        throw .system("write \(bytes.count) bytes at offset \(offset)", at: path, code: errno)
-      }
-      written += count
+  mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(CheckpointError) {
+    if blocks == nil {
+      try target.write(bytes, at: offset, isDirect: false)
+    } else {
+      try blocks?.append(bytes, at: offset, target)
     }
   }
 
-  func write(_ bytes: [UInt8]) throws(CheckpointError) {
+  mutating func write(_ bytes: [UInt8]) throws(CheckpointError) {
     try bytes.withUnsafeBufferPointer { (buffer) throws(CheckpointError) in
       try write(UnsafeRawBufferPointer(buffer), at: 0)
     }
   }
 
   /// Reads `range` back, piece by piece.
-  func read(
+  mutating func read(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void
   ) throws(CheckpointError) {
-    try readPieces(descriptor, range, path: path, body)
+    try blocks?.flush(target)
+    try readPieces(target.plain, direct: target.direct, range, path: path, body)
   }
 
   /// Puts it on the disk and closes it.
   mutating func finish() throws(CheckpointError) {
-    let descriptor = descriptor
+    try blocks?.flush(target)
     // Never tried a second time: the kernel has dropped what it could not write, and a repeat would succeed.
-    if calls.sync(descriptor) != 0 {
+    if target.calls.sync(target.plain) != 0 {
       throw .system("put the file on the disk (fsync)", at: path, code: errno)
     }
-    self.descriptor = -1
-    if calls.close(descriptor) != 0 { throw .system("close the file", at: path, code: errno) }
+    isOpen = false
+    if target.close() != 0 { throw .system("close the file", at: path, code: errno) }
+  }
+}
+
+/// The descriptors of a file that is being written.
+struct WriteTarget: Sendable {
+  let path: String
+  let calls: SystemCalls
+  let plain: Int32
+  /// For transfers past the page cache.
+  let direct: Int32?
+
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int, isDirect: Bool) throws(CheckpointError) {
+    guard let start = bytes.baseAddress else { return }
+    var written = 0
+    var isDirect = isDirect
+    while written < bytes.count {
+      let descriptor = isDirect ? direct ?? plain : plain
+      let count = calls.write(descriptor, start + written, bytes.count - written, offset + written)
+      if count < 0 {
+        if errno == EINTR { continue }
+        // The disk asks for another alignment.
+        if errno == EINVAL, isDirect {
+          isDirect = false
+          continue
+        }
+        throw .system("write \(bytes.count) bytes at offset \(offset)", at: path, code: errno)
+      }
+      written += count
+    }
+  }
+
+  func close() -> Int32 {
+    if let direct { _ = Glibc.close(direct) }
+    return calls.close(plain)
   }
 }
 
@@ -121,7 +158,7 @@ struct InputFile: ~Copyable, Sendable {
   func read(
     _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Void
   ) throws(CheckpointError) {
-    try readPieces(descriptor, range, path: path, body)
+    try readPieces(descriptor, direct: nil, range, path: path, body)
   }
 
   /// `count` bytes from `offset`.
@@ -134,9 +171,13 @@ struct InputFile: ~Copyable, Sendable {
   }
 
   /// The digest of the whole file.
-  func digest() throws(CheckpointError) -> Digest128 {
+  ///
+  /// - Parameter pastCache: reads the disk itself, where the file system can do that, and leaves the page cache alone.
+  func digest(pastCache: Bool = false) throws(CheckpointError) -> Digest128 {
+    let direct = pastCache ? DirectBlocks.open(path, O_RDONLY | O_NOFOLLOW) : nil
+    defer { if let direct { _ = Glibc.close(direct) } }
     var stream = DigestStream()
-    try read(0..<size) { stream.update($0) }
+    try readPieces(descriptor, direct: direct, 0..<size, path: path) { stream.update($0) }
     return stream.digest
   }
 }
@@ -169,18 +210,26 @@ private func readFully(
 }
 
 private func readPieces(
-  _ descriptor: Int32, _ range: Range<Int>, path: String, _ body: (UnsafeRawBufferPointer) -> Void
+  _ descriptor: Int32, direct: Int32?, _ range: Range<Int>, path: String,
+  _ body: (UnsafeRawBufferPointer) -> Void
 ) throws(CheckpointError) {
-  // Small enough to stay in the second-level cache between the copy and the digest.
+  let alignment = DirectBlocks.alignment
+  // Through the cache: small enough to stay in the processor's own between the copy and the digest. Past it: enough for
+  // the disk to be busy.
   let piece = UnsafeMutableRawBufferPointer.allocate(
-    byteCount: min(256 << 10, range.count), alignment: 64)
+    byteCount: direct == nil ? min(256 << 10, range.count) : 1 << 20, alignment: alignment)
   defer { piece.deallocate() }
   var offset = range.lowerBound
   while offset < range.upperBound {
-    let part = UnsafeMutableRawBufferPointer(
-      rebasing: piece[..<min(piece.count, range.upperBound - offset)])
-    try readFully(descriptor, into: part, at: offset, path: path)
-    body(UnsafeRawBufferPointer(part))
-    offset += part.count
+    let base = direct == nil ? offset : offset / alignment * alignment
+    let end = min(base + piece.count, range.upperBound)
+    let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<(end - base)])
+    // Past the end of the file there is nothing, but whole blocks are asked for.
+    let blocks = (part.count + alignment - 1) / alignment * alignment
+    if direct.map({ pread($0, piece.baseAddress, blocks, base) >= part.count }) != true {
+      try readFully(descriptor, into: part, at: base, path: path)
+    }
+    body(UnsafeRawBufferPointer(rebasing: part[(offset - base)...]))
+    offset = end
   }
 }

@@ -49,7 +49,7 @@ public final class SafetensorsWriter: Sendable {
 
   init(
     _ path: String, tensors: [Safetensors.Description], metadata: [String: String],
-    order: Safetensors.Order, replacing: Bool, calls: SystemCalls
+    order: Safetensors.Order, replacing: Bool, pastCache: Bool = false, calls: SystemCalls
   ) throws(CheckpointError) {
     let header = try SafetensorsHeader(laying: tensors, order: order, metadata: metadata, path: path)
     let bytes = try header.encoded(path: path)
@@ -60,7 +60,9 @@ public final class SafetensorsWriter: Sendable {
       uniqueKeysWithValues: header.entries.map {
         ($0.description.name, start + $0.range.lowerBound..<start + $0.range.upperBound)
       })
-    var state = State(file: try OutputFile(path, replacing: replacing, calls: calls))
+    var state = State(
+      file: try OutputFile(
+        path, replacing: replacing, pastCache: pastCache && size >= DirectBlocks.fewestBytes, calls: calls))
     try bytes.withUnsafeBufferPointer { (buffer) throws(CheckpointError) in
       try state.write(UnsafeRawBufferPointer(buffer), at: 0)
     }
