@@ -66,6 +66,20 @@ import Training
     #expect(place.processes().isEmpty)
   }
 
+  @Test func aRankThatHangsIsNamedAndTheRunBegunAgain() throws {
+    let place = try Workplace()
+    let result = try start(
+      ["-n", "2"], Self.short + ["--hang-timeout", "2s"], in: place,
+      failpoints: "step:hang:step=13,rank=1,restart=0"
+    ).wait(timeout: 60)
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardError.contains("failpoint step: hang in rank 1 at step 13"), "\(result)")
+    let events = events(result)
+    #expect(events.count == 2 && events[0].contains("exit code 76"), "\(result)")
+    #expect(try place.digests("runs/digits-1", step: Self.lastStep) == undisturbed(place))
+    #expect(place.processes().isEmpty)
+  }
+
   @Test func restartsWithoutANewerCheckpointRunOut() throws {
     let place = try Workplace()
     let result = try start(
@@ -108,7 +122,8 @@ import Training
     #expect(place.processes().isEmpty)
   }
 
-  @Test func aMachineWithoutMpirunHearsWhatToInstall() throws {
+  @Test("Fault 21: a machine without mpirun hears what to install")
+  func aMachineWithoutMpirunHearsWhatToInstall() throws {
     let place = try Workplace()
     let result = try Program.run(
       executable: "lockstep", arguments: Self.arguments(["-n", "2"], Self.short),

@@ -78,7 +78,8 @@ import Testing
     try refuse(["train", "--print-config", "digts"], in: place, naming: "digits or mnist")
   }
 
-  @Test func batchesShardsAndRanksThatDoNotFitTogether() throws {
+  @Test("Fault 20: more ranks than shards are refused; and what else does not fit together")
+  func batchesShardsAndRanksThatDoNotFitTogether() throws {
     let place = try Workplace()
     let train = ["train", "digits", "--out", "run"]
     try refuse(
@@ -87,7 +88,8 @@ import Testing
     try refuse(train + settings("shards=2"), in: place, ranks: 3, naming: "shards", "3 in all", "found 2")
   }
 
-  @Test func ranksThatWereStartedDifferently() throws {
+  @Test("Fault 13: ranks that were started differently are refused")
+  func ranksThatWereStartedDifferently() throws {
     let place = try Workplace()
     let command = [try Program.path(of: "lockstep")] + smallRun + ["--out", "run"]
     let options = ["--oversubscribe", "--bind-to", "none", "--allow-run-as-root"]
