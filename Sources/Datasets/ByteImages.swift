@@ -7,9 +7,9 @@ public struct ByteImages: Dataset {
   public let classNames: [String]
   public let normalization: Normalization
   /// [count] + inputShape, dense.
-  let pixels: [UInt8]
+  private let pixels: StoredNumbers<UInt8>
   /// [count], each in 0..<classes.
-  let labels: [Int32]
+  private let labels: StoredNumbers<Int32>
   private let channels: Int
   private let channelSize: Int
   private let lines: [ByteLine]
@@ -40,8 +40,17 @@ public struct ByteImages: Dataset {
         found: "\(labels[wrong]) as the label of sample \(wrong)",
         remedy: "Correct the labels, or set the number of classes: --set data.classes=N")
     }
+    try self.init(
+      pixels: StoredNumbers(pixels), labels: StoredNumbers(labels), inputShape: inputShape,
+      classNames: classNames, normalization: normalization, place: place)
+  }
+
+  private init(
+    pixels: StoredNumbers<UInt8>, labels: StoredNumbers<Int32>, inputShape: [Int], classNames: [String],
+    normalization: Normalization, place: String
+  ) throws(DatasetError) {
     channels = inputShape.count == 3 ? inputShape[0] : 1
-    channelSize = size / channels
+    channelSize = inputShape.reduce(1, *) / channels
     self.pixels = pixels
     self.labels = labels
     self.inputShape = inputShape
@@ -61,7 +70,7 @@ public struct ByteImages: Dataset {
   public func normalized(by normalization: Normalization) throws(DatasetError) -> ByteImages {
     try ByteImages(
       pixels: pixels, labels: labels, inputShape: inputShape, classNames: classNames,
-      normalization: normalization)
+      normalization: normalization, place: "images in memory")
   }
 
   public func fill(
@@ -141,5 +150,27 @@ public struct ByteImages: Dataset {
     hash.add(pixels)
     hash.add(labels)
     return digest(hash: hash)
+  }
+}
+
+extension ByteImages: ShareableData {
+  private struct Outline: Codable {
+    let inputShape: [Int]
+    let classNames: [String]
+    let normalization: Normalization
+  }
+
+  public func add(to archive: inout DataArchive) {
+    archive.add(Outline(inputShape: inputShape, classNames: classNames, normalization: normalization))
+    archive.add(pixels)
+    archive.add(labels)
+  }
+
+  public init(from archive: inout DataArchive.Reader) throws(DatasetError) {
+    let outline = try archive.next(Outline.self)
+    try self.init(
+      pixels: archive.nextNumbers(UInt8.self), labels: archive.nextNumbers(Int32.self),
+      inputShape: outline.inputShape, classNames: outline.classNames, normalization: outline.normalization,
+      place: "shared images")
   }
 }

@@ -9,11 +9,11 @@ public struct TensorDataset: NormalizableDataset {
   public var isWeighted: Bool { !weights.isEmpty }
   public let classNames: [String]
   public private(set) var normalization = Normalization.none
-  private let inputs: [Float]
-  private let labels: [Int32]
-  private let values: [Float]
+  private let inputs: StoredNumbers<Float>
+  private let labels: StoredNumbers<Int32>
+  private let values: StoredNumbers<Float>
   /// [count]: how much each sample counts; empty where all count the same.
-  private let weights: [Float]
+  private let weights: StoredNumbers<Float>
 
   /// Samples with a class each: `inputs` is [labels.count] + `inputShape`, dense; `weights` is
   /// [labels.count], or empty. Throws where a label is not in 0..<classes or there are no samples.
@@ -74,14 +74,14 @@ public struct TensorDataset: NormalizableDataset {
         found: "\(weights.count) weights, the least \(weights.min() ?? 0)",
         remedy: "Give each sample a weight of 0 or more, or give no weights.")
     }
-    self.inputs = inputs
+    self.inputs = StoredNumbers(inputs)
     self.inputShape = inputShape
     self.count = count
     self.target = target
-    self.labels = labels
-    self.values = values
+    self.labels = StoredNumbers(labels)
+    self.values = StoredNumbers(values)
     self.classNames = classNames
-    self.weights = weights
+    self.weights = StoredNumbers(weights)
   }
 
   // MARK: - Normalization
@@ -116,10 +116,12 @@ public struct TensorDataset: NormalizableDataset {
     // Twice through the data: squares of numbers far from zero would cancel.
     func sums(_ term: (_ group: Int, _ value: Double) -> Double) -> [Double] {
       var sums = [Double](repeating: 0, count: groups)
-      for sample in samples {
-        for group in 0..<groups {
-          let start = sample * size + group * groupSize
-          for index in start..<start + groupSize { sums[group] += term(group, Double(inputs[index])) }
+      inputs.withUnsafeBufferPointer { inputs in
+        for sample in samples {
+          for group in 0..<groups {
+            let start = sample * size + group * groupSize
+            for index in start..<start + groupSize { sums[group] += term(group, Double(inputs[index])) }
+          }
         }
       }
       return sums
@@ -163,8 +165,8 @@ public struct TensorDataset: NormalizableDataset {
     }
   }
 
-  private static func copy<Number: BitwiseCopyable>(
-    _ samples: UnsafeBufferPointer<Int>, of source: [Number], size: Int, count: Int,
+  private static func copy<Number>(
+    _ samples: UnsafeBufferPointer<Int>, of source: StoredNumbers<Number>, size: Int, count: Int,
     to memory: UnsafeMutablePointer<Number>?
   ) {
     guard size > 0 else { return }
@@ -185,5 +187,36 @@ public struct TensorDataset: NormalizableDataset {
     hash.add(values)
     if isWeighted { hash.add(weights) }
     return digest(hash: hash)
+  }
+}
+
+extension TensorDataset: ShareableData {
+  private struct Outline: Codable {
+    let count: Int
+    let inputShape: [Int]
+    let target: Target
+    let classNames: [String]
+    let normalization: Normalization
+  }
+
+  public func add(to archive: inout DataArchive) {
+    archive.add(
+      Outline(
+        count: count, inputShape: inputShape, target: target, classNames: classNames,
+        normalization: normalization))
+    archive.add(inputs)
+    archive.add(labels)
+    archive.add(values)
+    archive.add(weights)
+  }
+
+  public init(from archive: inout DataArchive.Reader) throws(DatasetError) {
+    let outline = try archive.next(Outline.self)
+    (count, inputShape, classNames) = (outline.count, outline.inputShape, outline.classNames)
+    (target, normalization) = (outline.target, outline.normalization)
+    inputs = try archive.nextNumbers(Float.self)
+    labels = try archive.nextNumbers(Int32.self)
+    values = try archive.nextNumbers(Float.self)
+    weights = try archive.nextNumbers(Float.self)
   }
 }

@@ -93,3 +93,30 @@ public struct TextData: Sendable {
     }
   }
 }
+
+/// Both parts lie in the same tokens.
+extension TextData: ShareableData {
+  private struct Outline: Codable {
+    let training: TextWindows.Outline
+    let validation: TextWindows.Outline
+    let tokenizer: String
+    let entropyRate: Double?
+  }
+
+  public func add(to archive: inout DataArchive) {
+    archive.add(
+      Outline(
+        training: training.outline, validation: validation.outline, tokenizer: tokenizer.serialized,
+        entropyRate: entropyRate))
+    training.tokens.add(to: &archive)
+  }
+
+  public init(from archive: inout DataArchive.Reader) throws(DatasetError) {
+    let outline = try archive.next(Outline.self)
+    let tokens = try TokenMemory(from: &archive)
+    training = try TextWindows(outline.training, of: tokens)
+    validation = try TextWindows(outline.validation, of: tokens)
+    tokenizer = try SavedTokenizer.read(outline.tokenizer)
+    entropyRate = outline.entropyRate
+  }
+}

@@ -16,9 +16,9 @@ public struct TextWindows: Dataset {
   /// The number of windows.
   public let count: Int
 
-  private let tokens: TokenMemory
+  let tokens: TokenMemory
   /// The part of the tokens that is used: windows lie in it whole, labels included.
-  private let range: Range<Int>
+  let range: Range<Int>
 
   /// Windows over tokens of 0..<vocabularySize. What is left at the end, fewer than `stride` tokens, is told
   /// by none.
@@ -113,5 +113,25 @@ public struct TextWindows: Dataset {
     hash.add([stride, vocabularySize])
     tokens.add(range, to: &hash)
     return digest(hash: hash)
+  }
+}
+
+extension TextWindows {
+  /// All but the tokens.
+  struct Outline: Codable {
+    let range: Range<Int>
+    let vocabularySize: Int
+    let context: Int
+    let stride: Int
+  }
+
+  var outline: Outline {
+    Outline(range: range, vocabularySize: vocabularySize, context: context, stride: stride)
+  }
+
+  init(_ outline: Outline, of tokens: TokenMemory) throws(DatasetError) {
+    try self.init(
+      tokens, outline.range, vocabularySize: outline.vocabularySize, context: outline.context,
+      stride: outline.stride, at: "shared text")
   }
 }

@@ -1,13 +1,13 @@
 /// The tokens of a text, with 16 bits each where the vocabulary allows it and with 32 otherwise.
 enum TokenMemory: Sendable {
-  case narrow([UInt16])
-  case wide([Int32])
+  case narrow(StoredNumbers<UInt16>)
+  case wide(StoredNumbers<Int32>)
 
   init(_ tokens: [Int32], vocabularySize: Int) {
     if vocabularySize <= 1 << 16 {
-      self = .narrow(tokens.map { UInt16(truncatingIfNeeded: $0) })
+      self = .narrow(StoredNumbers(tokens.map { UInt16(truncatingIfNeeded: $0) }))
     } else {
-      self = .wide(tokens)
+      self = .wide(StoredNumbers(tokens))
     }
   }
 
@@ -48,10 +48,30 @@ enum TokenMemory: Sendable {
     while start < range.upperBound {
       let end = min(start + (1 << 16), range.upperBound)
       switch self {
-      case .narrow(let tokens): hash.add(tokens[start..<end].map(Int32.init))
-      case .wide(let tokens): hash.add(Array(tokens[start..<end]))
+      case .narrow(let tokens):
+        hash.add(tokens.withUnsafeBufferPointer { $0[start..<end].map(Int32.init) })
+      case .wide(let tokens): hash.add(tokens.withUnsafeBufferPointer { Array($0[start..<end]) })
       }
       start = end
     }
+  }
+}
+
+extension TokenMemory: ShareableData {
+  func add(to archive: inout DataArchive) {
+    switch self {
+    case .narrow(let tokens):
+      archive.add(true)
+      archive.add(tokens)
+    case .wide(let tokens):
+      archive.add(false)
+      archive.add(tokens)
+    }
+  }
+
+  init(from archive: inout DataArchive.Reader) throws(DatasetError) {
+    self =
+      try archive.next(Bool.self)
+      ? .narrow(archive.nextNumbers(UInt16.self)) : .wide(archive.nextNumbers(Int32.self))
   }
 }
