@@ -24,7 +24,7 @@ let package = Package(
     .target(
       name: "OneDNNPrimitives", dependencies: ["CKernels"], linkerSettings: [.linkedLibrary("dnnl")]),
 
-    // Starting processes so that they end with us, and placing threads, which Swift cannot say.
+    // Starting processes so that they end with us, placing threads, and giving memory back, which Swift cannot say.
     .target(name: "CProcesses"),
 
     // Places where tests have the program fail.

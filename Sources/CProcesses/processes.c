@@ -2,6 +2,7 @@
 #include "processes.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -55,4 +56,10 @@ void lockstep_run_anywhere(void) {
   memset(&everywhere, 0xFF, sizeof everywhere);
   // The system leaves out what the process's control group may not use.
   sched_setaffinity(0, sizeof everywhere, &everywhere);
+}
+
+void lockstep_give_memory_back(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }

@@ -25,11 +25,10 @@ struct EvaluateCommand: ParsableCommand {
   func run() throws {
     Ending.distributed { world in
       try Ending.agreed(Ending.wrongUsage) {
-        let (trained, data) = try together(world.communicator) {
-          let trained = try TrainedModel(
-            at: model, overrides: overrides + ThreadsOption.overrides(threads))
-          return (trained, try trained.samples(split))
+        let trained = try together(world.communicator) {
+          try TrainedModel(at: model, overrides: overrides + ThreadsOption.overrides(threads))
         }
+        let data = try trained.samples(split, over: world.communicator)
         let evaluation = try trained.evaluator(over: world.communicator).evaluate(data, confusion: true)
         guard world.rank == 0 else { return }
         print("\(split.rawValue)  \(data.count) samples, model of step \(trained.description.step)")

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a program needs to start others that end when it ends, and to place its threads, and Swift cannot call: fork,
-// functions with a variable number of arguments, and GNU's own. Linux only.
+// What a program needs to start others that end when it ends, to place its threads, and to give memory back, and Swift
+// cannot call: fork, functions with a variable number of arguments, and GNU's own. Linux only.
 
 // Starts a program in a process group of its own, with nothing on its standard input, its standard error going to
 // `errors`, and the usual answers to signals. When the calling thread ends, however it dies, the program gets
@@ -22,3 +22,6 @@ int lockstep_next_signal(int descriptor);
 
 // Lets the calling thread run on every processor that this process may use, whatever it inherited.
 void lockstep_run_anywhere(void);
+
+// Gives freed memory back to the system that malloc keeps for later.
+void lockstep_give_memory_back(void);

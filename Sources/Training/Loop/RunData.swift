@@ -1,4 +1,5 @@
 import Datasets
+import MessagePassing
 import TensorCore
 
 /// The data that a configuration names, cut into splits.
@@ -19,38 +20,47 @@ public struct RunData: Sendable {
   /// In nats, the loss of a perfect model, where the data are made by the program.
   public let entropyRate: Double?
 
+  /// Why each rank of a machine keeps the samples for itself; nil where they lie in memory once.
+  package let note: String?
+
   /// Reads or draws all splits.
   public init(_ configuration: RunConfiguration) throws(DatasetError) {
-    let source = DataSource(configuration)
-    if configuration.data.name.isText {
-      let text = try source.text(tokenizer: nil)
+    try self.init(configuration, SourceData(configuration), note: nil)
+  }
+
+  /// The same, read by one rank of each machine for all of them. All ranks call it; what goes wrong on one, all throw.
+  package static func read(
+    _ configuration: RunConfiguration, over communicator: any Communicator
+  ) throws -> RunData {
+    let (source, note) = try readOncePerMachine(communicator) { try SourceData(configuration) }
+    return try together(communicator) { try RunData(configuration, source, note: note) }
+  }
+
+  private init(
+    _ configuration: RunConfiguration, _ source: SourceData, note: String?
+  ) throws(DatasetError) {
+    self.note = note
+    switch source {
+    case .text(let text):
       (training, plainTraining) = (text.training, text.training)
       heldOut = text.validation
       (test, normalization) = (nil, .none)
       (tokenizer, entropyRate, columns) = (text.tokenizer, text.entropyRate, nil)
-      return
+    case .samples(let samples):
+      let all = samples.training.dataset
+      let parts = try configuration.holdOut(of: all)
+      let plain: any Dataset = parts.map { Subset(of: all, indices: $0.training.indices) } ?? all
+      plainTraining = plain
+      training =
+        configuration.data.augment.isEmpty
+        ? plain
+        : try AugmentedDataset(
+          plain, configuration.data.augment.map(\.augmentation), seed: UInt64(configuration.seed))
+      heldOut = parts.map { Subset(of: all, indices: $0.validation.indices) }
+      test = samples.test?.dataset
+      normalization = all.normalization
+      (tokenizer, entropyRate, columns) = (nil, nil, samples.columns)
     }
-    let (samples, columns) = try source.training()
-    let parts =
-      configuration.validation.fraction > 0
-      ? try samples.holdOut(
-        fraction: configuration.validation.fraction, .random(seed: UInt64(configuration.seed))) : nil
-    // Statistics come from what is trained on, and from nothing else.
-    let normalized = try samples.normalized(
-      configuration.data.normalization, training: samples, samples: parts?.training.indices)
-    normalization = normalized.normalization
-    let plain: any Dataset = parts.map { Subset(of: normalized, indices: $0.training.indices) } ?? normalized
-    plainTraining = plain
-    training =
-      configuration.data.augment.isEmpty
-      ? plain
-      : try AugmentedDataset(
-        plain, configuration.data.augment.map(\.augmentation), seed: UInt64(configuration.seed))
-    heldOut = parts.map { Subset(of: normalized, indices: $0.validation.indices) }
-    test =
-      source.hasTestSplit
-      ? try source.samples(.test, classes: samples.target.classCount).normalized(by: normalization) : nil
-    (tokenizer, entropyRate, self.columns) = (nil, nil, columns)
   }
 
   /// What the model is tried on while it trains, and what to call it.

@@ -1,15 +1,19 @@
 import MessagePassing
 
 /// Does something on every rank; if it fails on any, all throw, with every rank's message once.
+///
+/// - Parameter doers: ranks that really do something; nil: all. A message of all of them stands alone, without their
+///   numbers.
 @discardableResult
-package func together<Result>(_ communicator: any Communicator, _ body: () throws -> Result) throws -> Result
-{
+package func together<Result>(
+  _ communicator: any Communicator, summarizedFor doers: Int? = nil, _ body: () throws -> Result
+) throws -> Result {
   let outcome = Swift.Result { try body() }
   var failure: String?
   if case .failure(let error) = outcome { failure = "\(error)" }
   let failures = try agree(onFailureOf: failure, over: communicator)
   guard failures.isEmpty else {
-    throw AgreedFailure(messages: summarize(failures, size: communicator.size))
+    throw AgreedFailure(messages: summarize(failures, size: doers ?? communicator.size))
   }
   return try outcome.get()
 }

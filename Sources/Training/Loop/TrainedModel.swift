@@ -59,24 +59,30 @@ public struct TrainedModel {
     try model.read(objective.layout, into: parameters)
   }
 
-  /// Samples of the configuration's data, normalized as in training.
-  public func samples(_ split: Split) throws -> any Dataset {
+  /// Samples of the configuration's data, normalized as in training, and read once on each machine. All ranks call it.
+  public func samples(
+    _ split: Split, over communicator: any Communicator = InProcessCommunicator()
+  ) throws -> any Dataset {
     let source = DataSource(configuration)
     let place = configuration.data.path ?? "the built-in data"
     if configuration.data.name.isText {
-      let text = try source.text(tokenizer: tokenizer)
-      let windows = split == .train ? text.training : text.validation
-      try checkTargets(windows, place)
-      return windows
+      let text = try readOncePerMachine(communicator) { () throws -> TextData in
+        let text = try source.text(tokenizer: tokenizer)
+        try checkTargets(split == .train ? text.training : text.validation, place)
+        return text
+      }.data
+      return split == .train ? text.training : text.validation
     }
-    guard split == .train || source.hasTestSplit else {
-      throw DatasetError(
-        at: configuration.data.path ?? "data.name \(configuration.data.name.rawValue)",
-        expected: "test samples", found: "none", remedy: "Try it on what it was trained on: --split train")
-    }
-    let samples = try source.samples(split, classes: form.target.classCount)
-    try checkTargets(samples, place)
-    return try samples.normalized(by: description.normalization)
+    return try readOncePerMachine(communicator) { () throws -> StoredSamples in
+      guard split == .train || source.hasTestSplit else {
+        throw DatasetError(
+          at: configuration.data.path ?? "data.name \(configuration.data.name.rawValue)",
+          expected: "test samples", found: "none", remedy: "Try it on what it was trained on: --split train")
+      }
+      let samples = try source.samples(split, classes: form.target.classCount)
+      try checkTargets(samples, place)
+      return StoredSamples(try samples.normalized(by: description.normalization))
+    }.data.dataset
   }
 
   /// That samples are like those of the training, targets included.

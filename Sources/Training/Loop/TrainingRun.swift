@@ -74,21 +74,31 @@ public final class TrainingRun {
     if let seconds = options.timeLimit, communicator.rank == 0 {
       timeLimit = TimeLimit(seconds: seconds, age: ProcessAge.seconds ?? 0, now: MonotonicTime.seconds)
     }
-    let parts = try together(communicator) { try Self.prepare(configuration, ranks: communicator.size) }
+    let ranks = communicator.size
+    let shards = try together(communicator) {
+      try TrainerDraft.shards(
+        configuration.shardsPerStep(ranks: ranks), batch: configuration.samplesPerStep, ranks: ranks)
+    }
+    let begin = MonotonicTime.seconds
+    let data = try RunData.read(configuration, over: communicator)
+    start.data = MonotonicTime.seconds - begin
+    self.data = data
+    let parts = try together(communicator) {
+      try Self.prepare(configuration, data: data, shards: shards, ranks: ranks)
+    }
     let resolved = parts.configuration
-    (self.configuration, data, lastStep) = (resolved, parts.data, parts.lastStep)
+    (self.configuration, lastStep) = (resolved, parts.lastStep)
     let trainer = try Trainer(
       parts.draft, averaging: resolved.averagingStrategy, evaluationShard: resolved.validation.shard,
       evaluatesOnRankZero: resolved.validation.on == .rankZero, threads: resolved.threads, over: communicator)
     self.trainer = trainer
     if resolved.nonFinite.action == .skip { trainer.skippableSteps = resolved.nonFinite.limit }
-    start.data = parts.dataSeconds
     plateau = resolved.makePlateau(trainer.optimizer)
     stepsPerEpoch = trainer.sampler.batchesPerEpoch
     interval = CheckpointInterval(
       resolved.checkpoint, stepsPerEpoch: stepsPerEpoch, now: MonotonicTime.seconds)
     let identity = try together(communicator) {
-      try RunIdentity(resolved, trainer: trainer, data: parts.data)
+      try RunIdentity(resolved, trainer: trainer, data: data)
     }
     self.identity = identity
     try identity.requireEqual(over: communicator)
@@ -142,20 +152,13 @@ public final class TrainingRun {
 
   private struct Parts {
     let configuration: RunConfiguration
-    let data: RunData
-    let dataSeconds: Double
     let draft: TrainerDraft
     let lastStep: Int
   }
 
   private static func prepare(
-    _ configuration: RunConfiguration, ranks: Int
+    _ configuration: RunConfiguration, data: RunData, shards: Shards, ranks: Int
   ) throws -> Parts {
-    let shards = try TrainerDraft.shards(
-      configuration.shardsPerStep(ranks: ranks), batch: configuration.samplesPerStep, ranks: ranks)
-    let begin = MonotonicTime.seconds
-    let data = try RunData(configuration)
-    let dataSeconds = MonotonicTime.seconds - begin
     try configuration.requireValidation(data)
     let sampler = try Sampler(
       seed: UInt64(configuration.seed), count: data.training.count, batch: configuration.samplesPerStep,
@@ -177,8 +180,7 @@ public final class TrainingRun {
         data: data.training, batch: resolved.samplesPerStep, shards: shards.count,
         target: resolved.trainingTarget(of: data), seed: UInt64(resolved.seed),
         isShuffled: resolved.shuffle, lastBatch: resolved.lastBatch, ranks: ranks)
-      return Parts(
-        configuration: resolved, data: data, dataSeconds: dataSeconds, draft: draft, lastStep: lastStep)
+      return Parts(configuration: resolved, draft: draft, lastStep: lastStep)
     } catch let error as GraphError {
       throw resolved.named(error)
     }
@@ -234,6 +236,9 @@ public final class TrainingRun {
     if let note = trainer.averagingNote {
       reporter.message(
         "averaging by messages, the same bits but slower, for memory cannot be shared: \(note)")
+    }
+    if let note = data.note {
+      reporter.message("each rank keeps the data for itself, for memory cannot be shared: \(note)")
     }
     let here = communicator.machine.ranks.count
     let usable = DoctorInputs.usableProcessors

@@ -23,6 +23,8 @@ public struct MemoryPlan: Sendable, Equatable, Codable {
   public var saving = 0.0
   /// Of the program, its libraries and what these keep, measured.
   public var program = 0.0
+  /// What is among all this and the ranks of a machine have together.
+  public var shared = 0.0
 
   public init() {}
 

@@ -12,6 +12,8 @@ package struct PlanSubject: Sendable {
   package var objective: Objective
   package var optimizer: Optimizer
   package var data: any Dataset
+  /// Whether the ranks of a machine have them together.
+  package var sharesData = false
   /// What the model is tried on, and by how many samples at a time; empty where nothing is.
   package var trials: [any Dataset] = []
   package var trialShard = 500
@@ -29,11 +31,10 @@ package struct PlanSubject: Sendable {
   /// Whether states are gathered on rank 0 to be saved.
   package var saves = false
 
-  /// A run by a configuration, on so many ranks.
-  package init(_ configuration: RunConfiguration, name: String, ranks: Int) throws {
+  /// A run by a configuration, with its data, on so many ranks.
+  package init(_ configuration: RunConfiguration, data: RunData, name: String, ranks: Int) throws {
     let shards = try TrainerDraft.shards(
       configuration.shardsPerStep(ranks: ranks), batch: configuration.samplesPerStep, ranks: ranks)
-    let data = try RunData(configuration)
     let form = SampleForm(data)
     let model = try configuration.makeModel(for: form)
     objective = try configuration.namingTheModel { () throws(GraphError) in
@@ -44,6 +45,7 @@ package struct PlanSubject: Sendable {
     self.name = name
     optimizer = configuration.makeOptimizer(stepsInRun: 1)
     self.data = data.training
+    sharesData = data.note == nil
     trials = [data.validation?.data, data.test].compactMap { $0 }
     trialShard = configuration.validation.shard
     batch = configuration.samplesPerStep

@@ -42,6 +42,11 @@ public struct RunPlan: Sendable, Codable {
   public var speedup: Double { secondsOnOneRank / stepSeconds }
   /// Of one rank's speed, what each of them reaches.
   public var efficiency: Double { speedup / Double(ranks) }
+  /// Bytes that all ranks of a machine will have resident together.
+  public var machineMemory: Double {
+    let others = Double(ranksPerMachine - 1)
+    return memory.total + others * (memory.total - memory.shared)
+  }
   /// In 10⁹ a second, over all ranks.
   public var gigaflops: Double { Double(floatingPointOperations) / stepSeconds * 1e-9 }
 
@@ -67,8 +72,9 @@ public struct RunPlan: Sendable, Codable {
     _ configuration: RunConfiguration, name: String, options: Options, in world: World
   ) throws -> RunPlan {
     let ranks = options.ranks ?? world.size
+    let data = try RunData.read(configuration, over: world.communicator)
     return try RunPlanner(options: options, world: world).plan {
-      try PlanSubject(configuration, name: name, ranks: ranks)
+      try PlanSubject(configuration, data: data, name: name, ranks: ranks)
     }
   }
 

@@ -26,8 +26,9 @@ extension RunPlan {
       ("saving", memory.saving),
       ("program, libraries", memory.program), ("all", memory.total),
     ]
+    let machine = ranksPerMachine > 1 ? [("all, \(ranksPerMachine) ranks of a machine", machineMemory)] : []
     return [["memory of a rank", "MiB"]]
-      + parts.map { [$0.0, NumberText.fixed($0.1 / 1_048_576, 1)] }
+      + (parts + machine).map { [$0.0, NumberText.fixed($0.1 / 1_048_576, 1)] }
   }
 
   private var timeRows: [[String]] {
@@ -120,7 +121,8 @@ extension RunPlan {
     public let plan: RunPlan
 
     private enum CodingKeys: String, CodingKey {
-      case stepMilliseconds, samplesPerSecond, gigaflops, speedup, efficiency, memoryMiB, limit
+      case stepMilliseconds, samplesPerSecond, gigaflops, speedup, efficiency, memoryMiB, machineMemoryMiB,
+        limit
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -132,6 +134,7 @@ extension RunPlan {
       try values.encode(plan.speedup, forKey: .speedup)
       try values.encode(plan.efficiency, forKey: .efficiency)
       try values.encode(plan.memory.total / 1_048_576, forKey: .memoryMiB)
+      try values.encode(plan.machineMemory / 1_048_576, forKey: .machineMemoryMiB)
       try values.encode(plan.limit, forKey: .limit)
     }
   }

@@ -23,6 +23,8 @@ struct RunPlanner {
 
     var memory = try MemoryPlan(subject)
     memory.data = max(residentWithData - options.residentAtStart, 0)
+    memory.shared =
+      (subject.sharesData ? memory.data : 0) + (subject.averaging == .shared ? memory.parameters : 0)
     let plan = try subject.objective.trainingPlan(batch: largestShard(subject))
     let isRehearsed = canRehearse(subject, plan, memory, machine)
     let alone: StepTiming

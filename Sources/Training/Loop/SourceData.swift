@@ -1,0 +1,73 @@
+import Datasets
+
+/// What a configuration's data are before they are cut into splits: what is read or drawn, once on each machine.
+enum SourceData: ShareableData {
+  case text(TextData)
+  case samples(Samples)
+
+  /// Images or tables, normalized.
+  struct Samples {
+    let training: StoredSamples
+    let test: StoredSamples?
+    /// Of tables.
+    let columns: [String]?
+  }
+
+  /// Reads or draws all of them.
+  init(_ configuration: RunConfiguration) throws(DatasetError) {
+    let source = DataSource(configuration)
+    if configuration.data.name.isText {
+      self = .text(try source.text(tokenizer: nil))
+      return
+    }
+    let (samples, columns) = try source.training()
+    // Statistics come from what is trained on, and from nothing else.
+    let normalized = try samples.normalized(
+      configuration.data.normalization, training: samples,
+      samples: configuration.holdOut(of: samples)?.training.indices)
+    var test: StoredSamples?
+    if source.hasTestSplit {
+      let samples = try source.samples(.test, classes: samples.target.classCount)
+      test = StoredSamples(try samples.normalized(by: normalized.normalization))
+    }
+    self = .samples(Samples(training: StoredSamples(normalized), test: test, columns: columns))
+  }
+
+  /// What is told of the samples besides themselves; nil where there is a text.
+  private struct Outline: Codable {
+    let hasTest: Bool
+    let columns: [String]?
+  }
+
+  func add(to archive: inout DataArchive) {
+    switch self {
+    case .text(let text):
+      archive.add(Outline?.none)
+      text.add(to: &archive)
+    case .samples(let samples):
+      archive.add(Outline(hasTest: samples.test != nil, columns: samples.columns))
+      samples.training.add(to: &archive)
+      samples.test?.add(to: &archive)
+    }
+  }
+
+  init(from archive: inout DataArchive.Reader) throws(DatasetError) {
+    guard let outline = try archive.next(Outline?.self) else {
+      self = .text(try TextData(from: &archive))
+      return
+    }
+    let training = try StoredSamples(from: &archive)
+    let test = try outline.hasTest ? StoredSamples(from: &archive) : nil
+    self = .samples(Samples(training: training, test: test, columns: outline.columns))
+  }
+}
+
+extension RunConfiguration {
+  /// The training samples cut in two, as `validation.fraction` says; nil where nothing is held out.
+  func holdOut(
+    of samples: any Dataset
+  ) throws(DatasetError) -> (training: Subset, validation: Subset)? {
+    guard validation.fraction > 0 else { return nil }
+    return try samples.holdOut(fraction: validation.fraction, .random(seed: UInt64(seed)))
+  }
+}

@@ -1,0 +1,113 @@
+// What a run's data take in memory, and who reads them: with LOCKSTEP_DATA on MNIST, else on images of its size.
+
+import DistributedScenarios
+import Foundation
+import Testing
+
+@Suite(.serialized) struct DataPlacementTests {
+  private static let dataFolder = ProcessInfo.processInfo.environment["LOCKSTEP_DATA"]
+  private static let imageBytes = 784
+
+  /// A folder with MNIST's files, or with some in their form.
+  private func folder(in place: Workplace, images: Int) throws -> String {
+    if let folder = Self.dataFolder, images > 1000 { return "\(folder)/mnist" }
+    for (prefix, count) in [("train", images), ("t10k", images / 6)] {
+      var pixels = [UInt8](repeating: 0, count: count * Self.imageBytes)
+      for index in stride(from: 0, to: pixels.count, by: 97) {
+        pixels[index] = UInt8(truncatingIfNeeded: index)
+      }
+      try place.write(idx([count, 28, 28], pixels), to: "data-\(images)/\(prefix)-images-idx3-ubyte")
+      try place.write(
+        idx([count], (0..<count).map { UInt8($0 % 10) }), to: "data-\(images)/\(prefix)-labels-idx1-ubyte")
+    }
+    return place.file("data-\(images)")
+  }
+
+  /// MiB that the ranks of a run have resident together, what several share counted once.
+  private func memory(_ place: Workplace, data: String, ranks: Int) throws -> Double {
+    let run = "run-\(ranks)-\(data.hashValue)"
+    let job = try place.start(
+      ["train", "mnist", "--out", run] + settings("data.path=\(data)", "epochs=1000", "shards=4", "batch=64"),
+      ranks: ranks)
+    try waitUntil("a first step") { ((try? place.metrics(run).count) ?? 0) > 0 }
+    let processes = (0..<ranks).compactMap { job.process(ofRank: $0) }
+    try #require(processes.count == ranks)
+    let sum = try processes.reduce(0.0) { try $0 + proportionalSize($1) }
+    job.send(SIGTERM)
+    _ = try job.wait(timeout: 20)
+    return sum
+  }
+
+  private func proportionalSize(_ process: pid_t) throws -> Double {
+    let text = try String(contentsOfFile: "/proc/\(process)/smaps_rollup", encoding: .utf8)
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("Pss:") })
+    return try #require(Double(line.split(separator: " ")[1])) / 1024
+  }
+
+  @Test func memoryForDataGrowsWithMachinesAndNotWithRanks() throws {
+    let place = try Workplace()
+    let large = try folder(in: place, images: 60_000)
+    let small = try folder(in: place, images: 600)
+    var data: [Int: Double] = [:]
+    for ranks in [1, 2, 4] {
+      data[ranks] = try memory(place, data: large, ranks: ranks) - memory(place, data: small, ranks: ranks)
+    }
+    let size = Double(70_000 * Self.imageBytes) / 1_048_576
+    let text = "\(data.mapValues { ($0 * 10).rounded() / 10 }) MiB for \(size.rounded()) MiB of images"
+    print("data of a machine by ranks: \(text)")
+    for (ranks, taken) in data {
+      // Each rank has the order of an epoch, 8 bytes a sample, for itself.
+      #expect(taken > 0.9 * size && taken < 1.15 * size + 1.5 * Double(ranks), "\(ranks) ranks: \(text)")
+    }
+  }
+
+  private func train(_ place: Workplace, _ paths: [String], as run: String) throws -> ProgramResult {
+    let command =
+      [try Program.path(of: "lockstep"), "train", "mnist", "--out", run]
+      + settings("epochs=1", "shards=4")
+    let ranks = paths.map { ["-np", "1"] + command + settings("data.path=\($0)") }
+    return try Program.run(
+      executable: "mpirun",
+      arguments: ["--oversubscribe", "--bind-to", "none", "--allow-run-as-root"]
+        + Array(ranks.joined(separator: [":"])), directory: place.path)
+  }
+
+  /// Others than the first rank of a machine do not even look for the files; and the weights are those of one rank.
+  @Test func oneRankOfAMachineReadsTheFiles() throws {
+    let place = try Workplace()
+    try place.writeDigits(to: "data", training: 600, test: 100)
+    let shared = try train(place, ["data", "nowhere", "nowhere"], as: "shared")
+    #expect(shared.exitCode == 0, "\(shared)")
+    #expect(!shared.standardError.contains("for itself"), "\(shared)")
+    let alone = try place.lockstep(
+      ["train", "mnist", "--out", "alone"] + settings("data.path=data", "epochs=1", "shards=4"))
+    #expect(alone.exitCode == 0, "\(alone)")
+    #expect(try place.digest("shared") == place.digest("alone"))
+
+    let unread = try train(place, ["nowhere", "data"], as: "unread")
+    #expect(unread.exitCode == 2 && unread.messages.count == 1, "\(unread)")
+    #expect(unread.messages.first?.hasPrefix("lockstep: nowhere: ") == true, "\(unread)")
+  }
+
+  /// Where shared memory is too small each rank reads for itself, says so, and comes to the same weights.
+  @Test(.enabled(if: getuid() == 0)) func tooLittleSharedMemoryIsNoReasonToEnd() throws {
+    let place = try Workplace()
+    try place.writeDigits(to: "data", training: 3000, test: 100)
+    let run = ["train", "mnist"] + settings("data.path=data", "epochs=1", "shards=4", "averaging=ordered")
+    let shared = try place.lockstep(run + ["--out", "shared"], ranks: 2)
+    #expect(shared.exitCode == 0, "\(shared)")
+    let script = """
+      mkdir little && mount -t tmpfs -o size=2m tmpfs little && export OMPI_MCA_osc_sm_backing_directory=$PWD/little
+      exec "$@"
+      """
+    let command =
+      ["mpirun", "-np", "2", "--oversubscribe", "--bind-to", "none", "--allow-run-as-root"]
+      + [try Program.path(of: "lockstep")] + run + ["--out", "apart"]
+    let apart = try Program.run(
+      executable: "unshare", arguments: ["-m", "sh", "-c", script, "sh"] + command, directory: place.path)
+    #expect(apart.exitCode == 0, "\(apart)")
+    let note = "each rank keeps the data for itself, for memory cannot be shared"
+    #expect(apart.standardOutput.contains(note) || apart.standardError.contains(note), "\(apart)")
+    #expect(try place.digest("shared") == place.digest("apart"))
+  }
+}
