@@ -210,8 +210,7 @@ public enum Doctor {
     if processors.allowed < threads {
       return DoctorCheck(
         "ranks", .warning, found,
-        fix: "Threads share a core: mpirun --map-by slot:PE=\(threads) --bind-to core, "
-          + "or srun --cpus-per-task=\(threads)")
+        fix: "Threads share a core: \(PlacementFault.binding(threads: threads))")
     }
     let wanted = (launch.localSize ?? 1) * threads
     if wanted > processors.online {

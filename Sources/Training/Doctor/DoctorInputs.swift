@@ -3,7 +3,7 @@ import Foundation
 /// What the checks look at, gathered beforehand, so that each check is a function of texts and numbers.
 public struct DoctorInputs: Sendable {
   /// A place where files are to be written.
-  public struct Folder: Sendable, Equatable {
+  public struct Folder: Sendable, Equatable, Codable {
     public var path: String
     /// What a trial file met with; nil: it could be written.
     public var failure: String?
@@ -74,7 +74,7 @@ public struct DoctorInputs: Sendable {
   /// The kind of this machine's processor.
   public static var cpuKind: CPUKind { CPUKind(cpuinfo: text(of: "/proc/cpuinfo") ?? "") }
 
-  private static func text(of path: String) -> String? {
+  static func text(of path: String) -> String? {
     // Files in /proc have no size, so they are read to their end.
     guard let file = FileHandle(forReadingAtPath: path), let data = try? file.readToEnd() else { return nil }
     return String(decoding: data, as: UTF8.self)

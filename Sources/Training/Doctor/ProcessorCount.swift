@@ -43,15 +43,18 @@ public struct ProcessorCount: Sendable, Equatable {
   }
 
   /// The number of processors in a list such as `0-3,8,10-11`; nil if it is none.
-  package static func count(list: some StringProtocol) -> Int? {
-    var count = 0
+  package static func count(list: some StringProtocol) -> Int? { numbers(list: list)?.count }
+
+  /// The processors in such a list.
+  static func numbers(list: some StringProtocol) -> [Int]? {
+    var numbers: [Int] = []
     for part in list.split(separator: ",") {
       let ends: [Int?] = part.split(separator: "-").map { Int(String($0.filter { !$0.isWhitespace })) }
-      guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last else {
-        return nil
-      }
-      count += last - first + 1
+      guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2, first <= last,
+        last - first < 1 << 16
+      else { return nil }
+      numbers += first...last
     }
-    return count > 0 ? count : nil
+    return numbers.isEmpty ? nil : numbers
   }
 }

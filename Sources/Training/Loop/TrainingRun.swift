@@ -135,7 +135,8 @@ public final class TrainingRun {
       try atomicWrite(Array(resolved.yaml.utf8), to: folder.configurationPath)
       try reporter.openMetrics(afterStep: trainer.step)
     }
-    announce(wanted: configuration)
+    let places = try RankPlace.gather(threads: resolved.threads, over: communicator)
+    announce(wanted: configuration, PlacementFault.find(places, on: communicator.machines))
     try tellLeftovers()
   }
 
@@ -219,7 +220,7 @@ public final class TrainingRun {
     reporter.message("resumed from step \(state.step) of \(lastStep)")
   }
 
-  private func announce(wanted: RunConfiguration) {
+  private func announce(wanted: RunConfiguration, _ faults: [PlacementFault]) {
     guard let folder else { return }
     let ranks = communicator.size
     let count = trainer.objective.layout.parameterCount
@@ -240,13 +241,9 @@ public final class TrainingRun {
     if let note = data.note {
       reporter.message("each rank keeps the data for itself, for memory cannot be shared: \(note)")
     }
-    let here = communicator.machine.ranks.count
-    let usable = DoctorInputs.usableProcessors
-    let threads = configuration.threads
-    if here * threads > usable, here > 1 {
-      reporter.warning(
-        "\(here) ranks\(threads > 1 ? " of \(threads) threads each" : "") share \(usable) processors; it works, but "
-          + "at most \(max(1, usable / threads)) here would be faster")
+    if let first = faults.first {
+      let others = faults.count == 1 ? "" : " (and \(faults.count - 1) more machines are like that)"
+      reporter.warning("\(first.found); \(first.fix)\(others)")
     }
   }
 }
