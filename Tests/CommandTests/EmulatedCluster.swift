@@ -95,6 +95,10 @@ final class EmulatedSlurm {
 /// Hosts with network namespaces of their own (`cluster/emulate/hosts`), removed with the value.
 final class EmulatedHosts {
   static let script = ClusterFiles.path("emulate/hosts")
+  /// As root, with Linux's `ip`.
+  static let canBeMade =
+    getuid() == 0
+    && (try? Program.run(executable: "ip", arguments: ["netns", "list"], timeout: 10).exitCode) == 0
   let name: String
   let place: Workplace
 

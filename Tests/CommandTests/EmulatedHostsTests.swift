@@ -7,7 +7,7 @@ import Testing
 struct EmulatedHostsTests {
   private static let settings = [
     "--set", "data.samples=2048", "--set", "data.testSamples=100", "--set", "shards=4", "--set",
-    "checkpoint.everySteps=20",
+    "checkpoint.everySteps=40",
   ]
   private static let short = settings + ["--set", "epochs=3"]
 
