@@ -88,7 +88,8 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Training", "DistributedScenarios", "AllocationCounter", "FixtureSupport"]),
     .testTarget(name: "ReaderTests", dependencies: ["DistributedScenarios", "reader-fuzzer"]),
-    .testTarget(name: "CommandTests", dependencies: ["DistributedScenarios", "ImageWriter", "lockstep"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["DistributedScenarios", "ImageWriter", "Yams", "lockstep"]),
   ]
 )
 

@@ -60,18 +60,23 @@ import Testing
   }
 
   /// Both sides notice by themselves, and end. Which of mpirun's own ways of ending comes first is its affair.
-  @Test(.enabled(if: wantsAllFaults && TwoHosts.canBeMade))
+  @Test(.enabled(if: wantsAllFaults && EmulatedHosts.canBeMade))
   func fault12_aNetworkThatGoesEndsTheJobOnBothHosts() throws {
     let place = try Workplace()
-    let hosts = try TwoHosts(place)
+    let hosts = try EmulatedHosts(in: place)
     let run =
       ["train", "digits", "--out", "run", "--hang-timeout", "3s"]
       + settings(
         "data.samples=3000", "data.testSamples=100", "epochs=100000", "checkpoint.everyEpochs=1000000",
         "metrics.everySteps=5")
-    let cut = try place.watch(try hosts.start(run, ranksPerHost: 2)) { _ in
+    // mpirun itself notices only so that its daemon is gone.
+    let keepAlive = ["time", "intvl", "probes"].flatMap {
+      ["--mca", "oob_tcp_keepalive_\($0)", $0 == "probes" ? "3" : "1"]
+    }
+    let job = try hosts.start(["mpirun", "-n", "4"] + keepAlive + ["lockstep"] + run)
+    let cut = try place.watch(job) { _ in
       guard ((try? place.metrics("run").count) ?? 0) >= 3 else { return false }
-      try hosts.cut()
+      try hosts.call(["cut", "2"])
       return true
     }
     #expect(cut.result.exitCode != 0, "\(cut.result)")
@@ -79,8 +84,8 @@ import Testing
     let message = cut.result.messages.first ?? ""
     #expect(message.contains("nothing has come from ranks 2, 3, heard of last, in step"), "\(cut.result)")
     #expect(
-      cut.result.standardError.contains("rank 2 on host2")
-        || cut.result.standardError.contains("ranks 2, 3 on host2"))
+      cut.result.standardError.contains("rank 2 on \(hosts.name)2")
+        || cut.result.standardError.contains("ranks 2, 3 on \(hosts.name)2"))
   }
 
   /// Slower than the patience as a whole, and always moving.

@@ -1,21 +1,31 @@
 import Foundation
 
-/// Asks hosts whether they answer, the way mpirun reaches them.
+/// Asks hosts whether they answer, the way mpirun reaches them: through its remote shell, or within a Slurm job through
+/// srun.
 struct HostProbe {
-  /// The command that runs another on a host: `AGENT HOST COMMAND`.
+  /// The command that runs another on a host: `AGENT HOST COMMAND`, or with srun `AGENT --nodelist=HOST COMMAND`.
   let agent: [String]
+  /// Whether Slurm starts mpirun's daemons. They are one step of the job, of which Slurm ends all when one is lost: which
+  /// of them mpirun misses first says nothing.
+  let isSlurm: Bool
   let environment: [String: String]
   var timeout = 10.0
 
   /// - Parameter options: those that mpirun gets.
-  /// - Returns: nil where hosts are not reached that way: a batch system starts the daemons itself.
+  /// - Returns: nil where there is nothing to ask with.
   init?(options: [String], environment: [String: String]) {
     self.environment = environment
     let given = options.firstIndex(of: "plm_rsh_agent").flatMap { index in
       index + 1 < options.count ? options[index + 1] : nil
     }
     let named = given ?? environment["OMPI_MCA_plm_rsh_agent"]
-    if named == nil, environment["SLURM_JOB_ID"] != nil { return nil }
+    isSlurm = named == nil && environment["SLURM_JOB_ID"] != nil
+    if isSlurm {
+      guard LauncherProbe.find("srun", searchPath: environment["PATH"] ?? "") != nil else { return nil }
+      // Beside the job's other steps, even those that Slurm has not yet seen the end of.
+      agent = ["srun", "--overlap", "--mpi=none", "--nodes=1", "--ntasks=1", "--ntasks-per-node=1"]
+      return
+    }
     // Open MPI's list: the first that there is.
     agent =
       (named ?? "ssh : rsh").split(separator: ":").lazy.map { $0.split(separator: " ").map(String.init) }
@@ -33,7 +43,8 @@ struct HostProbe {
     defer { close(silence) }
     let remote = hosts.filter { !Self.isThisMachine($0) }
     let asked = remote.map { host in
-      let command = ["-c", "exec \"$@\" >/dev/null", "sh"] + agent + [host, "true"]
+      let command =
+        ["-c", "exec \"$@\" >/dev/null", "sh"] + agent + [isSlurm ? "--nodelist=\(host)" : host, "true"]
       return JobProcess.spawn("/bin/sh", arguments: command, environment: environment, errors: silence)
     }
     let deadline = MonotonicTime.seconds + timeout

@@ -186,11 +186,12 @@ package final class JobLauncher {
 
   private func judgeHosts(_ failure: JobFailure, progressed: Bool) {
     guard options.hostfile != nil else { return }
+    let probe = HostProbe(options: options.mpirun, environment: environment)
     var lost = failure.hanging.map { (name: $0.host, reason: "rank \($0.rank) on it hung") }
-    lost += failure.lostHosts.map { (name: $0, reason: "the connection to it was lost") }
-    if lost.isEmpty, failure.rank == nil,
-      let probe = HostProbe(options: options.mpirun, environment: environment)
-    {
+    if probe?.isSlurm != true {
+      lost += failure.lostHosts.map { (name: $0, reason: "the connection to it was lost") }
+    }
+    if lost.isEmpty, let probe, failure.rank == nil || probe.isSlurm {
       lost = probe.unreachable(hosts.remaining.map(\.name))
     }
     for (name, reason) in hosts.judge(lost: lost, crashed: failure.host, progressed: progressed) {
