@@ -14,7 +14,7 @@ import Testing
       try stub(
         "mpirun",
         """
-        echo "$@" >mpirun.called
+        printf '%s ' "$@" >mpirun.called
         env | grep OMPI_MCA >mpirun.environment
         while [ $# -gt 0 ]; do
           if [ "$1" = --hostfile ]; then cat "$2" >mpirun.hosts; fi
@@ -49,7 +49,7 @@ import Testing
 
   @Test func pbsStartsARankForEachLineOfItsFileAndSubmitsItselfAgain() throws {
     let rehearsal = try Rehearsal()
-    try rehearsal.stub("qsub", "echo \"$@\" >qsub.called")
+    try rehearsal.stub("qsub", "printf '%s ' \"$@\" >qsub.called")
     try rehearsal.place.write(Array("n1\nn1\nn2\nn2\n".utf8), to: "nodes")
     let environment = [
       "PBS_NODEFILE": rehearsal.place.file("nodes"), "PBS_O_WORKDIR": rehearsal.place.path,

@@ -84,7 +84,7 @@ struct SlurmTests {
     }
     // What is left is short, for all of them.
     try write("run.yaml", steps: last + 100, in: place)
-    for (job, run) in jobs {
+    for (job, _) in jobs {
       try slurm.waitFor(job, toBe: "COMPLETED", timeout: 120)
       // Appended to what the first start has written.
       #expect(steps("resumed from step", in: slurm.log(job)) == steps("stopped by", in: slurm.log(job)))
