@@ -37,7 +37,8 @@ final class EmulatedSlurm {
     self.place = place
     folder = place.file("slurm")
     let up = try Program.run(
-      executable: Self.script, arguments: ["up", "--folder", folder, "--nodes", "\(nodes)", "--cpus", "2"])
+      executable: Self.script, arguments: ["up", "--folder", folder, "--nodes", "\(nodes)", "--cpus", "2"],
+      environment: place.environment)
     guard up.exitCode == 0 else { throw Unexpected("\(up)") }
   }
 
@@ -45,7 +46,8 @@ final class EmulatedSlurm {
 
   @discardableResult func call(_ arguments: String...) throws -> ProgramResult {
     let command = [arguments[0], "--folder", folder] + arguments.dropFirst()
-    let result = try Program.run(executable: Self.script, arguments: command)
+    let result = try Program.run(
+      executable: Self.script, arguments: command, environment: place.environment)
     guard result.exitCode == 0 else { throw Unexpected("\(result)") }
     return result
   }
