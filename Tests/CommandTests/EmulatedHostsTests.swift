@@ -18,6 +18,9 @@ struct EmulatedHostsTests {
     #expect(
       names.standardOutput.split(separator: "\n").sorted()
         == ["1", "1", "2", "2"].map { "\(hosts.name)\($0)" }.map { $0[...] })
+    let answer = try hosts.call(["run", "1", "mpirun", "-n", "4", "lockstep", "doctor", "--cluster"])
+    let machines = "4 on 2 machines: 2 on \(hosts.name)1, 2 on \(hosts.name)2"
+    #expect(answer.exitCode == 0 && answer.standardOutput.contains(machines), "\(answer)")
     for (name, launcher) in [
       ("mpirun", ["mpirun", "-n", "4", "lockstep"]),
       ("launch", ["lockstep", "launch", "-n", "4", "--hostfile", hosts.hostfile, "--"]),

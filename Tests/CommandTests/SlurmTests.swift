@@ -58,6 +58,14 @@ struct SlurmTests {
     #expect(try place.digests("runs/it", step: 48) == place.digests("alone", step: 48))
   }
 
+  @Test func doctorSeesTheNodesAsMachines() throws {
+    let place = try Workplace()
+    let slurm = try EmulatedSlurm(in: place, nodes: 2)
+    let answer = try slurm.run(
+      "srun", ["--mpi=pmix"] + Self.twoNodes + ["lockstep", "doctor", "--cluster"])
+    #expect(answer.contains("4 on 2 machines"), "\(answer)")
+  }
+
   /// Slurm looks at the time twice a minute, so all three wait together.
   @Test func aTimeLimitEndsInACheckpointAndANewStartToTheSameBits() throws {
     let place = try Workplace()
