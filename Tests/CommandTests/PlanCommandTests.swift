@@ -39,6 +39,17 @@ import Training
     #expect(place.contents().isEmpty, "a plan leaves nothing behind")
   }
 
+  @Test func whatTheRanksOfAMachineHaveTogetherCountsOnce() throws {
+    let place = try Workplace()
+    let plan = try object(
+      place.lockstep(["plan", "digits", "--ranks", "4", "--json"] + settings("data.samples=20000")))
+    let memory = try #require(plan["memory"] as? [String: Double])
+    let (data, parameters) = (memory["data"] ?? 0, memory["parameters"] ?? 0)
+    #expect(data > 20_000 * 784 && parameters > 0)
+    let (all, machine) = (plan["memoryMiB"] as? Double ?? 0, plan["machineMemoryMiB"] as? Double ?? 0)
+    #expect(abs(machine - (4 * all - 3 * (data + parameters) / 1_048_576)) < 1e-6 * machine, "\(plan)")
+  }
+
   @Test func wrongPlansEndWithExitCodeTwo() throws {
     let place = try Workplace()
     let wrong: [([String], String)] = [

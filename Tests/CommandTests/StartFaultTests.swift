@@ -8,10 +8,12 @@ import Testing
   private static let options = ["--oversubscribe", "--bind-to", "none", "--allow-run-as-root"]
 
   /// Runs two ranks whose command lines differ, and checks what every refusal has in common; returns its message.
-  private func refusal(_ place: Workplace, _ first: [String], _ second: [String]) throws -> String {
+  private func refusal(
+    _ place: Workplace, _ first: [String], _ second: [String], environment: [String: String] = [:]
+  ) throws -> String {
     let result = try Program.run(
       executable: "mpirun", arguments: Self.options + ["-np", "1"] + first + [":", "-np", "1"] + second,
-      directory: place.path)
+      environment: environment, directory: place.path)
     #expect(result.exitCode == 2, "\(result)")
     #expect(result.seconds < 5, "\(result)")
     #expect(result.messages.count == 1, "\(result)")
@@ -29,8 +31,10 @@ import Testing
       [
         try Program.path(of: "lockstep"), "train", "mnist", "--out", place.file("run"),
       ] + settings("data.path=data", "epochs=1")
+    // Without shared memory each rank reads for itself, as the first one of each machine does.
     let message = try refusal(
-      place, ["--wdir", place.file("here")] + train, ["--wdir", place.file("there")] + train)
+      place, ["--wdir", place.file("here")] + train, ["--wdir", place.file("there")] + train,
+      environment: withoutSharedMemory)
     #expect(message.contains("data differs: rank 0 has"), "\(message)")
     #expect(message.contains("rank 1 has") && !message.contains("setting"), "\(message)")
   }

@@ -152,6 +152,9 @@ struct Unexpected: Error, CustomStringConvertible {
 /// `--set` for each.
 func settings(_ values: String...) -> [String] { values.flatMap { ["--set", $0] } }
 
+/// Under which the ranks of a machine share no memory.
+let withoutSharedMemory = ["OMPI_MCA_osc_sm_backing_directory": "/nowhere"]
+
 /// A run of a part of a second.
 let smallRun = ["train", "digits"] + settings("data.samples=3000", "data.testSamples=500", "epochs=2")
 

@@ -23,7 +23,9 @@ func readOncePerMachine<Samples: ShareableData>(
   _ communicator: any Communicator, _ read: () throws -> Samples
 ) throws -> (data: Samples, note: String?) {
   guard communicator.machines.contains(where: { $0.count > 1 }) else {
-    return (try together(communicator, read), nil)
+    let data = try together(communicator, read)
+    lockstep_give_memory_back()
+    return (data, nil)
   }
   let ranks = communicator.machine.ranks
   let isReader = ranks.first == communicator.rank
@@ -48,9 +50,9 @@ func readOncePerMachine<Samples: ShareableData>(
     // Nothing is left of what was read but the archive, which lets go of it part by part.
     own = nil
     archive.move(to: window.parts[0])
-    // What the reading took is kept for later allocations otherwise: 13 MiB behind MNIST.
-    lockstep_give_memory_back()
   }
+  // What the reading took is kept for later allocations otherwise: 13 MiB behind MNIST.
+  lockstep_give_memory_back()
   try window.meet()
   return try together(communicator) { () throws -> (Samples, String?) in
     if let own { return (own, nil) }
