@@ -235,7 +235,7 @@ public final class TrainingRun {
       reporter.message(
         "averaging by messages, the same bits but slower, for memory cannot be shared: \(note)")
     }
-    let here = communicator.machine.ranks.count
+    let here = communicator.machine.ranksOfJob
     let usable = DoctorInputs.usableProcessors
     let threads = configuration.threads
     if here * threads > usable, here > 1 {
