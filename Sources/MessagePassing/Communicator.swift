@@ -13,6 +13,8 @@ public protocol Communicator: AnyObject {
   var rank: Int { get }
   /// The number of ranks.
   var size: Int { get }
+  /// This rank among all of the job, by which a user knows it: `rank`, unless these are a part of the ranks.
+  var rankInJob: Int { get }
   /// Where this rank runs, and which ranks run there too.
   var machine: Machine { get }
   /// The ranks of every machine, in order: those that share memory have neighbouring numbers.

@@ -9,6 +9,7 @@ import TensorCore
 public final class InProcessCommunicator: Communicator {
   public let rank: Int
   public let size: Int
+  public var rankInJob: Int { placeInJob.rank }
   public let machine: Machine
   public let machines: [Range<Int>]
   public var patience = Waiting.defaultPatience

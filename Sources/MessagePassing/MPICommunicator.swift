@@ -12,6 +12,7 @@ import Foundation
 public final class MPICommunicator: Communicator {
   public let rank: Int
   public let size: Int
+  public var rankInJob: Int { placeInJob.rank }
   public let machine: Machine
   public let machines: [Range<Int>]
   public var patience = Waiting.defaultPatience
@@ -136,7 +137,7 @@ public final class MPICommunicator: Communicator {
       if waiting.isLong { lookAround() }
       if !waiting.pause() {
         throw Waiting.impatience(
-          at: "\(call) on rank \(placeInJob.rank)", for: [], on: machine.name, patience: patience)
+          at: "\(call) on rank \(rankInJob)", for: [], on: machine.name, patience: patience)
       }
     }
   }

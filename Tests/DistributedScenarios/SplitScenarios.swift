@@ -18,6 +18,7 @@ extension Scenario {
         let expected = members(world.rank, world.size, color)
         try check(part.size, equals: expected.count, "size of the part")
         try check(expected[part.rank], equals: world.rank, "who has this rank in the part")
+        try check(part.rankInJob, equals: world.rankInJob, "this rank's number in the job")
         let found = try part.allgather(bytes: [UInt8(world.rank)])
         try check(found, equals: expected.map { [UInt8($0)] }, "who is in the part")
         try World(part).leave()

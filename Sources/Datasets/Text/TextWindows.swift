@@ -16,9 +16,9 @@ public struct TextWindows: Dataset {
   /// The number of windows.
   public let count: Int
 
-  private let tokens: TokenMemory
+  let tokens: TokenMemory
   /// The part of the tokens that is used: windows lie in it whole, labels included.
-  private let range: Range<Int>
+  let range: Range<Int>
 
   /// Windows over tokens of 0..<vocabularySize. What is left at the end, fewer than `stride` tokens, is told
   /// by none.

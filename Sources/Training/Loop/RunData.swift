@@ -24,17 +24,21 @@ public struct RunData: Sendable {
     let source = DataSource(configuration)
     if configuration.data.name.isText {
       let text = try source.text(tokenizer: nil)
-      (training, plainTraining) = (text.training, text.training)
-      heldOut = text.validation
-      (test, normalization) = (nil, .none)
+      if let fold = configuration.validation.wholeFold {
+        // What is held out of the text in any case is then what nobody has validated on.
+        let parts = try text.training.hold(fold, at: configuration.data.path ?? "the built-in text")
+        (training, plainTraining) = (parts.training, parts.training)
+        (heldOut, test) = (parts.validation, text.validation)
+      } else {
+        (training, plainTraining) = (text.training, text.training)
+        (heldOut, test) = (text.validation, nil)
+      }
+      normalization = .none
       (tokenizer, entropyRate, columns) = (text.tokenizer, text.entropyRate, nil)
       return
     }
     let (samples, columns) = try source.training()
-    let parts =
-      configuration.validation.fraction > 0
-      ? try samples.holdOut(
-        fraction: configuration.validation.fraction, .random(seed: UInt64(configuration.seed))) : nil
+    let parts = try configuration.holdOut(of: samples)
     // Statistics come from what is trained on, and from nothing else.
     let normalized = try samples.normalized(
       configuration.data.normalization, training: samples, samples: parts?.training.indices)
@@ -57,5 +61,16 @@ public struct RunData: Sendable {
   var validation: (data: any Dataset, split: MetricsRecord.Split)? {
     if let heldOut { return (heldOut, .validation) }
     return test.map { ($0, .test) }
+  }
+}
+
+extension RunConfiguration {
+  /// Cuts the training samples in two, where the configuration says so.
+  fileprivate func holdOut(
+    of samples: any Dataset
+  ) throws(DatasetError) -> (training: Subset, validation: Subset)? {
+    if let fold = validation.wholeFold { return try samples.hold(fold, seed: UInt64(seed)) }
+    guard validation.fraction > 0 else { return nil }
+    return try samples.holdOut(fraction: validation.fraction, .random(seed: UInt64(seed)))
   }
 }

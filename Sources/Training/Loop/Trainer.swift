@@ -128,7 +128,7 @@ public final class Trainer {
     evaluatesOnRankZero: Bool = false, threads: Int = 1, over communicator: any Communicator
   ) throws {
     ComputeLibrary.setThreads(threads)
-    Failpoint.here(rank: communicator.rank)
+    Failpoint.here(rank: communicator.rankInJob)
     self.communicator = communicator
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
