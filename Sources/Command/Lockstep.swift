@@ -18,8 +18,8 @@ struct LockstepCommand: ParsableCommand {
       """,
     version: LockstepVersion.current,
     subcommands: [
-      TrainCommand.self, LaunchCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
-      InspectCommand.self,
+      TrainCommand.self, LaunchCommand.self, SweepCommand.self, CrossValidateCommand.self,
+      EvaluateCommand.self, PredictCommand.self, GenerateCommand.self, InspectCommand.self,
       PlanCommand.self, BenchCommand.self, DoctorCommand.self,
     ])
 

@@ -67,7 +67,9 @@ struct TrainCommand: ParsableCommand {
     Ending.distributed { world in
       StopSignal.install()
       let run = try Ending.agreed(Ending.wrongUsage) {
-        let times = try together(world.communicator) { try self.times() }
+        let times = try together(world.communicator) {
+          try TimesOption.seconds(limit: timeLimit, hang: hangTimeout)
+        }
         let configuration = try together(world.communicator) { try load() }
         var options = TrainingRun.Options()
         options.folder = folder
@@ -83,23 +85,6 @@ struct TrainCommand: ParsableCommand {
       case .stopped: return Ending.stopped
       }
     }
-  }
-
-  /// The options that are times, in seconds.
-  private func times() throws -> (limit: Double?, hang: Double) {
-    let limit = try timeLimit.map { try DurationText.seconds($0, at: "--time-limit") }
-    if let limit, limit < 1 {
-      throw ConfigurationError(
-        at: "--time-limit", expected: "at least a second", found: timeLimit ?? "",
-        remedy: "Leave it out for a run without a limit.")
-    }
-    let hang = try DurationText.seconds(hangTimeout, at: "--hang-timeout")
-    if hang > 0, hang < 1 {
-      throw ConfigurationError(
-        at: "--hang-timeout", expected: "0, for never, or at least a second", found: hangTimeout,
-        remedy: "Allow for what a rank may need between two instructions.")
-    }
-    return (limit, hang)
   }
 
   private func load() throws -> RunConfiguration {

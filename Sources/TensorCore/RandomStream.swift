@@ -18,6 +18,7 @@ public struct RandomStream: Sendable {
     case builtInData = 5
     case test = 6
     case generation = 7
+    case trials = 8
   }
 
   private let key: (UInt32, UInt32)

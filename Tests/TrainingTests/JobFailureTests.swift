@@ -95,10 +95,10 @@ import Training
 
   @Test func whatComesNextIsSaidInWords() {
     #expect(
-      LaunchText.next(newestStep: 20, ranks: 3, seconds: 1, attempt: 1, most: 3)
+      LaunchText.next(progress: .ofRun(newestStep: 20), ranks: 3, seconds: 1, attempt: 1, most: 3)
         == "goes on from step 20 with 3 ranks in 1 s (attempt 1 of 3 without a newer checkpoint)")
     #expect(
-      LaunchText.next(newestStep: nil, ranks: 1, seconds: 0.5, attempt: 2, most: 3)
+      LaunchText.next(progress: .ofRun(newestStep: nil), ranks: 1, seconds: 0.5, attempt: 2, most: 3)
         == "begins again, there being no checkpoint, with 1 rank in 0.5 s (attempt 2 of 3 without a newer checkpoint)"
     )
   }

@@ -40,6 +40,37 @@ import Training
     #expect(heldOut.normalization == data.normalization && test.normalization == data.normalization)
   }
 
+  @Test func statisticsOfAFoldComeFromTheOtherFolds() throws {
+    var means: Set<String> = []
+    for fold in 1...3 {
+      var configuration = try RunConfiguration.load(
+        "digits",
+        overrides: [
+          "data.normalization=standard", "data.samples=301", "data.testSamples=50", "validation.folds=3",
+          "validation.fold=\(fold)", "validation.stratified=true",
+        ])
+      configuration.threads = 1
+      let data = try RunData(configuration)
+      let heldOut = try #require(data.heldOut)
+      #expect(data.training.count + heldOut.count == 301 && (100...101).contains(heldOut.count))
+      let (mean, square) = moments(data.training)
+      #expect(abs(mean) < 1e-6 && abs(square - 1) < 1e-5)
+      #expect(heldOut.normalization == data.normalization && data.test?.normalization == data.normalization)
+      means.insert("\(data.normalization)")
+    }
+    #expect(means.count == 3)
+  }
+
+  @Test func aFoldOfATextLeavesItsEndForTheTest() throws {
+    let settings = ["data.characters=20000", "data.context=16"]
+    let whole = try RunData(try RunConfiguration.load("gpt", overrides: settings))
+    let folded = try RunData(
+      try RunConfiguration.load("gpt", overrides: settings + ["validation.folds=4", "validation.fold=2"]))
+    #expect(folded.test?.digest() == whole.heldOut?.digest())
+    #expect(folded.training.count < whole.training.count * 4 / 5)
+    #expect(folded.heldOut?.inputShape == [16])
+  }
+
   @Test func withoutAHeldOutPartAllTrainingSamplesCount() throws {
     var configuration = try RunConfiguration.load("digits", overrides: ["data.normalization=standard"])
     configuration.data.samples = 300

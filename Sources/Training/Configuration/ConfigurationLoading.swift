@@ -11,10 +11,7 @@ extension RunConfiguration {
   public static func load(
     _ argument: String, overrides: [String] = []
   ) throws(ConfigurationError) -> RunConfiguration {
-    if let preset = ConfigurationPreset.named(argument) {
-      return try parse(preset.yaml, file: "preset \(preset.name)", overrides: overrides)
-    }
-    return try parse(try contents(ofFile: argument), file: argument, overrides: overrides)
+    try ConfigurationText(argument).configuration(try ConfigurationOverride.parse(overrides))
   }
 
   /// Reads a configuration from its text.
@@ -26,8 +23,31 @@ extension RunConfiguration {
   public static func parse(
     _ text: String, file: String, overrides: [String] = []
   ) throws(ConfigurationError) -> RunConfiguration {
-    var node = try ConfigurationNode.parse(text, file: file)
-    for text in overrides { try ConfigurationOverride(text).apply(to: &node) }
+    try ConfigurationText(text, place: file).configuration(try ConfigurationOverride.parse(overrides))
+  }
+}
+
+/// The text of a configuration, and where it comes from: settings can be put into it again and again.
+struct ConfigurationText {
+  let text: String
+  /// What messages name as its origin.
+  let place: String
+
+  init(_ text: String, place: String) { (self.text, self.place) = (text, place) }
+
+  /// - Parameter argument: a path, or the name of a preset.
+  init(_ argument: String) throws(ConfigurationError) {
+    if let preset = ConfigurationPreset.named(argument) {
+      self.init(preset.yaml, place: "preset \(preset.name)")
+    } else {
+      self.init(try Self.contents(ofFile: argument), place: argument)
+    }
+  }
+
+  /// - Parameter overrides: later ones win.
+  func configuration(_ overrides: [ConfigurationOverride]) throws(ConfigurationError) -> RunConfiguration {
+    var node = try ConfigurationNode.parse(text, file: place)
+    for override in overrides { try override.apply(to: &node) }
     let reader = ConfigurationReader(node, for: .reading)
     var configuration = RunConfiguration()
     try configuration.read(from: reader)
@@ -35,7 +55,7 @@ extension RunConfiguration {
     return configuration
   }
 
-  private static func contents(ofFile path: String) throws(ConfigurationError) -> String {
+  static func contents(ofFile path: String) throws(ConfigurationError) -> String {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       let presets = ConfigurationPreset.all.map(\.name)

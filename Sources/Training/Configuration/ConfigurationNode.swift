@@ -58,6 +58,16 @@ package struct ConfigurationNode {
     }
   }
 
+  /// On one line, as YAML that reads back to it.
+  var flowText: String {
+    switch content {
+    case .scalar(let text, let quoted): quoted || text.contains("\n") ? YAMLText.quoted(text) : text
+    case .list(let elements): "[" + elements.map(\.flowText).joined(separator: ", ") + "]"
+    case .section(let entries):
+      "{" + entries.map { "\($0.key): \($0.value.flowText)" }.joined(separator: ", ") + "}"
+    }
+  }
+
   // MARK: - Reading text
 
   /// Reads a whole configuration.

@@ -11,10 +11,7 @@ struct ConfigurationOverride {
     let short = text.count > 80 ? text.prefix(77) + "..." : text[...]
     let place = "--set \(short)"
     let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    let path = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 2, path.allSatisfy({ !$0.isEmpty && !$0.contains(" ") }),
-      path.count <= ConfigurationNode.depthLimit
-    else {
+    guard parts.count == 2, let path = Self.path(String(parts[0])) else {
       throw ConfigurationError(
         at: place, expected: "section.key=value", found: parts.count == 2 ? "\(parts[0])=" : "\(short)",
         remedy: "For example: --set optimizer.learningRate=0.05")
@@ -22,6 +19,33 @@ struct ConfigurationOverride {
     self.path = path
     self.place = place
     self.value = try ConfigurationNode.parseValue(String(parts[1]), place: place)
+  }
+
+  /// - Parameters:
+  ///   - key: `section.key`, which stands at `place` of a file.
+  ///   - value: what stands there for it.
+  init(_ key: String, _ value: ConfigurationNode, at place: String) throws(ConfigurationError) {
+    guard let path = Self.path(key) else {
+      throw ConfigurationError(
+        at: place, expected: "a setting's name, as section.key", found: "\"\(key)\"",
+        remedy: "For example: optimizer.learningRate")
+    }
+    (self.path, self.place, self.value) = (path, place, value)
+  }
+
+  /// The names of the sections, and of the key, in `a.b.c`.
+  private static func path(_ text: String) -> [String]? {
+    let path = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    let isRight =
+      path.allSatisfy { !$0.isEmpty && !$0.contains(" ") } && path.count <= ConfigurationNode.depthLimit
+    return isRight ? path : nil
+  }
+
+  /// Those of the command line.
+  static func parse(_ texts: [String]) throws(ConfigurationError) -> [ConfigurationOverride] {
+    var overrides: [ConfigurationOverride] = []
+    for text in texts { overrides.append(try ConfigurationOverride(text)) }
+    return overrides
   }
 
   /// Puts the value into `node`, in place of what is there; missing sections are made.

@@ -236,6 +236,17 @@ final class ConfigurationReader {
     }
   }
 
+  /// A section whose keys are not known here, each with what stands there for it; nil where there is none.
+  func entries(_ key: String) throws(ConfigurationError) -> [ConfigurationNode.Entry]? {
+    guard let node = find(key) else { return nil }
+    guard case .section(let entries) = node.content else {
+      throw wrong(
+        node, key, expected: "a section with keys of its own",
+        remedy: "Write its keys under it, indented by two spaces, or as {key: value}.")
+    }
+    return entries
+  }
+
   // MARK: - What only the reading code knows
 
   /// Whether what is missing gets its default, rather than being a value to write or to check.

@@ -87,6 +87,10 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
       validation.fraction == 0 || !data.name.isText, at: "validation.fraction",
       expected: "nothing here for text, of which data.fraction holds out the end",
       found: "\(validation.fraction)", remedy: "Set data.fraction in its place.")
+    try reader.require(
+      !validation.stratified || !data.name.isText, at: "validation.stratified",
+      expected: "nothing here for text, whose folds are blocks one behind the other", found: "true",
+      remedy: "Leave it out.")
     try reader.section("checkpoint", &checkpoint)
     try reader.section("metrics", &metrics)
     try reader.section("nonFinite", &nonFinite, shorthand: "action")

@@ -1,4 +1,5 @@
 import Checkpoints
+import Datasets
 import TensorCore
 
 /// `averaging`: how the ranks' gradients are added.
@@ -51,6 +52,12 @@ public struct ValidationConfiguration: Sendable, Equatable, ConfigurationSection
   public var everyEpochs = 1
   /// The part of the training samples that is held out; 0: validate on the test samples.
   public var fraction = 0.0
+  /// The equal parts of the training samples of which one is held out; nil: `fraction` says what is.
+  public var folds: Int?
+  /// Which of them it is, from 1.
+  public var fold = 1
+  /// Whether classes are dealt to the folds evenly.
+  public var stratified = false
   /// Samples that pass at once, whatever the number of ranks.
   public var shard = 500
 
@@ -69,7 +76,32 @@ public struct ValidationConfiguration: Sendable, Equatable, ConfigurationSection
       "everyEpochs", &everyEpochs, in: 1...1_000_000_000, affectsWeights: steersTraining)
     // What is held out is not trained on.
     try reader.number("fraction", &fraction, .belowOne)
+    try readFold(from: reader)
     try reader.integer("shard", &shard, in: 1...1 << 24, affectsWeights: steersTraining)
+  }
+}
+
+extension ValidationConfiguration {
+  /// The fold that is held out, if one is.
+  var wholeFold: Fold? {
+    folds.map { Fold(fold - 1, of: $0, isStratified: stratified) }
+  }
+
+  fileprivate mutating func readFold(from reader: ConfigurationReader) throws(ConfigurationError) {
+    try reader.integer("folds", &folds, in: 2...1 << 20)
+    guard let folds else {
+      return try reader.exclude(["fold", "stratified"], belongingTo: "validation.folds")
+    }
+    try reader.require(
+      fraction == 0, at: "folds", expected: "nothing here beside validation.fraction, \(fraction)",
+      found: "\(folds)", remedy: "Hold out either a fraction or a fold: --set validation.fraction=0")
+    try reader.require(
+      "fold", expected: "which of the \(folds) folds is held out",
+      remedy:
+        "Say which, from 1 to \(folds), or train on each in turn: lockstep crossvalidate CONFIG --folds \(folds)"
+    )
+    try reader.integer("fold", &fold, in: 1...folds)
+    try reader.flag("stratified", &stratified)
   }
 }
 

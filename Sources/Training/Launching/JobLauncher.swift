@@ -32,6 +32,7 @@ package final class JobLauncher {
   private let mpirun: String
   private let program: String
   private let folder: String
+  private let findProgress: () -> JobProgress
   private let environment: [String: String]
   private let signals: LaunchSignals
   private var hosts: LaunchHosts
@@ -41,9 +42,13 @@ package final class JobLauncher {
   /// - Parameters:
   ///   - program: The program to run as ranks, a path.
   ///   - folder: The run's folder, where its checkpoints come to lie.
+  ///   - progress: How far it has come.
   ///
   /// Throws where there is no mpirun, or it would refuse.
-  package init(_ options: Options, program: String, folder: String) throws(LaunchError) {
+  package init(
+    _ options: Options, program: String, folder: String, progress: @escaping () -> JobProgress
+  ) throws(LaunchError) {
+    findProgress = progress
     environment = ProcessInfo.processInfo.environment
     self.options = options
     self.program = program
@@ -87,7 +92,7 @@ package final class JobLauncher {
   /// - Returns: the exit code, which is that of the run.
   package func run(_ arguments: (_ restart: Int) -> [String]) throws(LaunchError) -> Int32 {
     var policy = RestartPolicy(
-      most: options.maxRestarts, firstWait: options.firstWait, newestStep: newestStep)
+      most: options.maxRestarts, firstWait: options.firstWait, newestStep: progress.count)
     var restart = 0
     while true {
       let begin = MonotonicTime.seconds
@@ -95,20 +100,20 @@ package final class JobLauncher {
       guard let event = failure(of: ending, seconds: MonotonicTime.seconds - begin) else {
         return exitCode(of: ending, restarts: restart)
       }
-      let newest = newestStep
-      judgeHosts(ending.failure, progressed: policy.isProgress(newest))
-      guard case .again(let seconds) = policy.failed(newestStep: newest) else {
+      let progress = progress
+      judgeHosts(ending.failure, progressed: policy.isProgress(progress.count))
+      guard case .again(let seconds) = policy.failed(newestStep: progress.count) else {
         tell(event)
         tell(
           LaunchText.givingUp(
-            attempts: policy.attempts, newestStep: newest, folder: folder, exitCode: ending.exitCode))
+            attempts: policy.attempts, progress: progress, folder: folder, exitCode: ending.exitCode))
         return ending.exitCode
       }
       restart += 1
       tell(
         event + "; "
           + LaunchText.next(
-            newestStep: newest, ranks: hosts.ranks, seconds: seconds, attempt: policy.attempts,
+            progress: progress, ranks: hosts.ranks, seconds: seconds, attempt: policy.attempts,
             most: policy.most))
       if let signal = signals.sleep(seconds) ?? waitForFolder() {
         tell("asked to stop by \(LaunchText.name(ofSignal: signal)) while nothing ran")
@@ -178,11 +183,11 @@ package final class JobLauncher {
     }
     tell(
       LaunchText.failure(ending.failure, exitCode: code, launcherSignal: ending.signal, seconds: nil)
-        + " while it was being stopped; " + LaunchText.standing(newestStep))
+        + " while it was being stopped; " + progress.standing)
     return code
   }
 
-  private var newestStep: Int? { (try? CheckpointStore(reading: folder + "/checkpoints").list())?.last }
+  private var progress: JobProgress { findProgress() }
 
   private func judgeHosts(_ failure: JobFailure, progressed: Bool) {
     guard options.hostfile != nil else { return }

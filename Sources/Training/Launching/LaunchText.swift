@@ -45,23 +45,17 @@ package enum LaunchText {
 
   /// From where it goes on, when, and how often that is tried.
   package static func next(
-    newestStep: Int?, ranks: Int, seconds: Double, attempt: Int, most: Int
+    progress: JobProgress, ranks: Int, seconds: Double, attempt: Int, most: Int
   ) -> String {
-    let from = newestStep.map { "goes on from step \($0)" } ?? "begins again, there being no checkpoint,"
-    return
-      "\(from) with \(ranks) \(ranks == 1 ? "rank" : "ranks") in \(NumberText.fixed(seconds, seconds == seconds.rounded() ? 0 : 1)) s "
+    "\(progress.resumption) with \(ranks) \(ranks == 1 ? "rank" : "ranks") in \(NumberText.fixed(seconds, seconds == seconds.rounded() ? 0 : 1)) s "
       + "(attempt \(attempt) of \(most) without a newer checkpoint)"
   }
 
-  static func standing(_ newestStep: Int?) -> String {
-    newestStep.map { "the checkpoint of step \($0) stands" } ?? "there is no checkpoint yet"
-  }
-
-  static func givingUp(attempts: Int, newestStep: Int?, folder: String, exitCode: Int32) -> String {
+  static func givingUp(attempts: Int, progress: JobProgress, folder: String, exitCode: Int32) -> String {
     let restarts = "\(attempts) \(attempts == 1 ? "restart" : "restarts")"
     let tries = attempts == 0 ? "" : "after \(restarts) without a newer checkpoint "
-    return "gives up \(tries)(exit code \(exitCode)); \(standing(newestStep)); when the cause is mended, "
-      + "go on with: lockstep launch … -- train --resume --out \(RunSummary.shellWord(folder))"
+    return "gives up \(tries)(exit code \(exitCode)); \(progress.standing); when the cause is mended, "
+      + "go on with: lockstep launch … -- \(progress.command) --resume --out \(RunSummary.shellWord(folder))"
   }
 
   static func remedy(forRefusal refusal: String) -> String {

@@ -42,9 +42,16 @@ public struct RunData: Sendable {
     self.note = note
     switch source {
     case .text(let text):
-      (training, plainTraining) = (text.training, text.training)
-      heldOut = text.validation
-      (test, normalization) = (nil, .none)
+      if let fold = configuration.validation.wholeFold {
+        // What is held out of the text in any case is then what nobody has validated on.
+        let parts = try text.training.hold(fold, at: configuration.data.path ?? "the built-in text")
+        (training, plainTraining) = (parts.training, parts.training)
+        (heldOut, test) = (parts.validation, text.validation)
+      } else {
+        (training, plainTraining) = (text.training, text.training)
+        (heldOut, test) = (text.validation, nil)
+      }
+      normalization = .none
       (tokenizer, entropyRate, columns) = (text.tokenizer, text.entropyRate, nil)
     case .samples(let samples):
       let all = samples.training.dataset

@@ -63,10 +63,11 @@ enum SourceData: ShareableData {
 }
 
 extension RunConfiguration {
-  /// The training samples cut in two, as `validation.fraction` says; nil where nothing is held out.
+  /// The training samples cut in two, as `validation` says; nil where nothing is held out.
   func holdOut(
     of samples: any Dataset
   ) throws(DatasetError) -> (training: Subset, validation: Subset)? {
+    if let fold = validation.wholeFold { return try samples.hold(fold, seed: UInt64(seed)) }
     guard validation.fraction > 0 else { return nil }
     return try samples.holdOut(fraction: validation.fraction, .random(seed: UInt64(seed)))
   }

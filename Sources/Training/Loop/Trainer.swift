@@ -128,12 +128,12 @@ public final class Trainer {
     evaluatesOnRankZero: Bool = false, threads: Int = 1, over communicator: any Communicator
   ) throws {
     ComputeLibrary.setThreads(threads)
-    Failpoint.here(rank: communicator.rank)
+    Failpoint.here(rank: communicator.rankInJob)
     self.communicator = communicator
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
     loadsAhead = DoctorInputs.hasSpareProcessor(
-      ranksHere: communicator.machine.ranks.count, threads: threads)
+      ranksHere: communicator.machine.ranksOfJob, threads: threads)
     (objective, optimizer, sampler, shards, data) = (
       draft.objective, draft.optimizer, draft.sampler, draft.shards, draft.data
     )

@@ -22,6 +22,10 @@ public final class TrainingRun {
     public var timeLimit: Double?
     /// Seconds without progress of some rank after which the job is ended; 0: nobody watches.
     public var hangTimeout = 0.0
+    /// Whether it only writes its log and leaves the terminal to others.
+    package var isQuiet = false
+    /// Whether something else wants the run to be saved and to end; asked on rank 0 before every step.
+    package var shouldStop: @Sendable () -> Bool = { false }
 
     public init() {}
   }
@@ -46,6 +50,10 @@ public final class TrainingRun {
   /// On rank 0.
   var timeLimit: TimeLimit?
   let hangTimeout: Double
+  let shouldStop: @Sendable () -> Bool
+  let isQuiet: Bool
+  /// What came of it, once it has finished.
+  package internal(set) var outcome: MemberOutcome?
   var auditedStep: Int?
   /// When waits were gathered last.
   var timesBefore: RankTimes?
@@ -71,6 +79,8 @@ public final class TrainingRun {
     let communicator = world.communicator
     self.communicator = communicator
     hangTimeout = options.hangTimeout
+    shouldStop = options.shouldStop
+    isQuiet = options.isQuiet
     if let seconds = options.timeLimit, communicator.rank == 0 {
       timeLimit = TimeLimit(seconds: seconds, age: ProcessAge.seconds ?? 0, now: MonotonicTime.seconds)
     }
@@ -111,7 +121,7 @@ public final class TrainingRun {
         )
     }
     self.folder = folder
-    reporter = RunReporter(folder, isSilent: communicator.rank > 0)
+    reporter = RunReporter(folder, isSilent: communicator.rank > 0 || options.isQuiet)
     checkpoints = TrainingCheckpoints(trainer: trainer, store: folder?.store)
 
     let state = try together(communicator) { () throws -> (state: RunState, warnings: [String])? in

@@ -26,7 +26,7 @@ extension TrainingRun {
     let reached =
       try isOver
       || trainer.fit(
-        untilStep: lastStep, stopRequested: { StopSignal.request != nil || isTimeUp() },
+        untilStep: lastStep, stopRequested: { isAskedToStop },
         saveRequested: { wantsToSave }, endsEarly: { isOver }, afterStep: { try afterStep($0) })
     if isOver, trainer.step < lastStep {
       reporter.message(
@@ -50,7 +50,8 @@ extension TrainingRun {
     let step = trainer.step
     if let fault = outcome.fault { reporter.skipped(step: step, fault: fault, trainer.skipped) }
     if let every = configuration.audit.everySteps, every > 0, step % every == 0 { try audit() }
-    if start.firstStep == nil, let age = ProcessAge.seconds {
+    // Of several runs in a process only the first would begin with it.
+    if start.firstStep == nil, !isQuiet, let age = ProcessAge.seconds {
       start.firstStep = age
       reporter.began(start)
     }
@@ -124,8 +125,23 @@ extension TrainingRun {
       try Safetensors.write(trainer.tensors, metadata: description.metadata, to: folder.modelPath)
     }
     let chosen = configuration.checkpoint.final == .best && finalStep == best?.step ? best : nil
+    note(results, digest: trainer.digest.description)
     reporter.finish(
       self, results: results, times: times, bestEpoch: chosen?.epoch,
       digest: trainer.digest.description)
+  }
+
+  /// What those learn who had it trained among others.
+  private func note(_ results: [(MetricsRecord.Split, Evaluation)], digest: String) {
+    var outcome = MemberOutcome(state: .finished)
+    outcome.results = results.map { split, evaluation in
+      MemberOutcome.Result(
+        split: split, loss: evaluation.loss, accuracy: evaluation.accuracy, samples: evaluation.samples)
+    }
+    outcome.bestEpoch = best?.epoch
+    outcome.steps = trainer.step
+    outcome.ranks = communicator.size
+    outcome.digest = digest
+    self.outcome = outcome
   }
 }

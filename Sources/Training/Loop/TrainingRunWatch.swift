@@ -38,8 +38,13 @@ extension TrainingRun {
     return watch
   }
 
-  /// Rank 0 decides, and tells the others with the gradients.
-  func isTimeUp() -> Bool {
+  /// Whether this rank was asked to stop; it tells the others with the gradients.
+  var isAskedToStop: Bool {
+    StopSignal.request != nil || isTimeUp() || communicator.rank == 0 && shouldStop()
+  }
+
+  /// Rank 0 decides.
+  private func isTimeUp() -> Bool {
     timeLimit?.isUp(
       endsEpoch: (trainer.step + 1) % stepsPerEpoch == 0,
       nextEndsEpoch: (trainer.step + 2) % stepsPerEpoch == 0,

@@ -30,8 +30,9 @@ final class RunWatch {
   ///   - instructions: what the instructions of the training plans are, by the samples of a pass.
   init(over communicator: any Communicator, patience: Double, instructions: [Int: [String]]) throws {
     let board = try PlaceBoard(over: communicator)
-    let machines = try communicator.allgather(bytes: Array(communicator.machine.name.utf8))
-      .map { String(decoding: $0, as: UTF8.self) }
+    let places = try communicator.allgather(
+      bytes: Array("\(communicator.rankInJob) \(communicator.machine.name)".utf8)
+    ).map { String(decoding: $0, as: UTF8.self).split(separator: " ", maxSplits: 1) }
     self.communicator = communicator
     note = board.note
     whereabouts = Whereabouts(board, of: communicator, interval: min(5, patience / 5))
@@ -40,7 +41,9 @@ final class RunWatch {
     (communicator as? MPICommunicator)?.whereabouts = whereabouts
     let watcher = Watcher(
       board: board, rank: communicator.rank, patience: patience,
-      report: StallReport(machines: machines, instructions: instructions))
+      report: StallReport(
+        numbers: places.map { Int($0[0]) ?? 0 }, machines: places.map { String($0.last ?? "") },
+        instructions: instructions))
     let thread = Thread { while !ends.now.load(ordering: .relaxed), watcher.look() {} }
     thread.stackSize = 1 << 20
     thread.start()

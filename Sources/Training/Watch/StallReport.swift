@@ -3,6 +3,8 @@ import TensorCore
 
 /// What is said when a training stands still: who is to blame, and where everybody is.
 struct StallReport {
+  /// The ranks' numbers in the job.
+  let numbers: [Int]
   /// The names of the machines, rank by rank.
   let machines: [String]
   /// What the instructions of the training plans are, by the samples of a pass.
@@ -11,7 +13,9 @@ struct StallReport {
   /// Some lines of text.
   func text(_ verdict: StallJudge.Verdict, _ places: [Place]) -> String {
     let first = verdict.ranks[0]
-    let blamed = describeRanks(verdict.ranks) + (verdict.ranks.count == 1 ? " on \(machines[first])" : "")
+    let blamed =
+      describeRanks(verdict.ranks.map { numbers[$0] })
+      + (verdict.ranks.count == 1 ? " on \(machines[first])" : "")
     let isOne = verdict.ranks.count == 1
     let what =
       switch verdict.kind {
@@ -28,7 +32,7 @@ struct StallReport {
         + (verdict.waiting.contains(rank) ? ", waiting for others" : "")
     }
     for group in groupRanks(by: words) {
-      lines.append("  \(describeRanks(group.ranks.map { present[$0] })) \(group.value)")
+      lines.append("  \(describeRanks(group.ranks.map { numbers[present[$0]] })) \(group.value)")
     }
     lines.append(
       "  The job ends; go on from its last checkpoint with --resume. See what became of that rank: it may be stopped, "

@@ -1,0 +1,32 @@
+import TensorCore
+
+extension TextWindows {
+  /// A fold of a text, whose order means something: the tokens are cut into `fold.count` blocks one behind the other, whose
+  /// lengths differ by at most one. Validated is on the block, in windows that tell each of its tokens once; trained on
+  /// are the windows that lie before it or behind it, labels included, as they are here.
+  ///
+  /// Throws where either part would have no window.
+  public func hold(
+    _ fold: Fold, at place: String = "the text"
+  ) throws(DatasetError) -> (training: Subset, validation: TextWindows) {
+    let start = range.lowerBound
+    func border(_ index: Int) -> Int { start + range.count * index / fold.count }
+    let block = border(fold.index)..<border(fold.index + 1)
+    let training = (0..<count).filter { window in
+      let begin = start + window * stride
+      return begin + context < block.lowerBound || begin >= block.upperBound
+    }
+    // Its first token is told too, where there is one before it.
+    let told = max(block.lowerBound - 1, start)..<block.upperBound
+    guard !training.isEmpty, told.count > context else {
+      throw DatasetError(
+        at: place,
+        expected: "\(fold.count) blocks of more than \(context) tokens, with a window outside of each",
+        found: "\(range.count) tokens",
+        remedy: "Choose fewer folds or a shorter data.context, or name a longer text.")
+    }
+    let validation = try TextWindows(
+      tokens, told, vocabularySize: vocabularySize, context: context, stride: context, at: place)
+    return (Subset(of: self, indices: training), validation)
+  }
+}

@@ -1,0 +1,19 @@
+import Synchronization
+
+/// Looks, at most once a second, whether some group has asked all to stop.
+final class StopFile: Sendable {
+  private let folder: MemberFolder
+  private let lookedAt = Atomic<UInt64>(0)
+  private let isThere = Atomic<Bool>(false)
+
+  init(in folder: MemberFolder) { self.folder = folder }
+
+  var isRequested: Bool {
+    if isThere.load(ordering: .relaxed) { return true }
+    let now = MonotonicTime.nanoseconds
+    guard now &- lookedAt.load(ordering: .relaxed) > 1_000_000_000 else { return false }
+    lookedAt.store(now, ordering: .relaxed)
+    if folder.isStopRequested { isThere.store(true, ordering: .relaxed) }
+    return isThere.load(ordering: .relaxed)
+  }
+}

@@ -1,0 +1,239 @@
+import Foundation
+import Testing
+import Training
+
+private func member(_ number: Int, _ parameters: [(String, String)] = [], mistake: String? = nil) -> Member {
+  Member(
+    number: number, parameters: parameters.map { .init(key: $0.0, value: $0.1) },
+    configuration: mistake == nil ? "" : nil, mistake: mistake)
+}
+
+private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> MemberOutcome {
+  var outcome = MemberOutcome(state: .finished)
+  outcome.results = [.init(split: .validation, loss: loss, accuracy: accuracy, samples: 100)]
+  if let test { outcome.results.append(.init(split: .test, loss: loss, accuracy: test, samples: 50)) }
+  outcome.seconds = 2
+  outcome.digest = "0123456789abcdef"
+  return outcome
+}
+
+@Suite struct MemberGroupTests {
+  @Test(arguments: 1...12) func groupsFollowEachOtherAndKeepRanksBusy(ranks: Int) {
+    for wanted in [nil, 1, 2, 5] {
+      for members in [1, 3, 40] {
+        for most in [1, 3, 99] { check(ranks: ranks, wanted: wanted, members: members, most: most) }
+      }
+    }
+  }
+
+  private func check(ranks: Int, wanted: Int?, members: Int, most: Int) {
+    let groups = MemberGroups(ranks: ranks, wanted: wanted, members: members, most: most).ranges
+    #expect(!groups.isEmpty && groups.count <= members)
+    var end = 0
+    for range in groups {
+      #expect(range.lowerBound == end && (1...most).contains(range.count))
+      end = range.upperBound
+    }
+    let sizes = groups.map(\.count)
+    #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
+    // Whoever is idle could not be used: all groups are full, or another would be too small.
+    let each = min(wanted ?? max(1, ranks / members), most, ranks)
+    let isFull = sizes.allSatisfy { $0 == most } && (groups.count == members || ranks - end < each)
+    #expect(end == ranks || isFull, "\(groups)")
+  }
+
+  @Test func ranksAreDealtAsTheyWereAskedFor() {
+    #expect(MemberGroups(ranks: 4, wanted: 2, members: 9, most: 8).ranges == [0..<2, 2..<4])
+    #expect(MemberGroups(ranks: 3, wanted: 1, members: 5, most: 8).ranges == [0..<1, 1..<2, 2..<3])
+    #expect(MemberGroups(ranks: 7, wanted: nil, members: 3, most: 8).ranges == [0..<3, 3..<5, 5..<7])
+    let few = MemberGroups(ranks: 8, wanted: nil, members: 2, most: 2)
+    #expect(few.ranges == [0..<2, 2..<4] && few.index(ofRank: 3) == 1 && few.index(ofRank: 7) == 2)
+  }
+}
+
+@Suite struct MemberScheduleTests {
+  private final class Place {
+    let folder = MemberFolder(
+      path: FileManager.default.temporaryDirectory.path + "/members-\(UUID().uuidString)")
+    deinit { try? FileManager.default.removeItem(atPath: folder.path) }
+  }
+
+  private func schedule(
+    _ members: [Member], _ counts: [Int: Int] = [:], isFirstGroup: Bool = true, in place: Place
+  ) -> MemberSchedule {
+    MemberSchedule(
+      members, interruptions: counts.mapValues { .init(count: $0, newestStep: nil) }, attempts: 3,
+      isFirstGroup: isFirstGroup, in: place.folder, holder: "a test")
+  }
+
+  @Test func everyMemberIsDealtOnce() throws {
+    let place = Place()
+    let members = (1...20).map { member($0) }
+    _ = try place.folder.takeUpInterruptions(members, forgets: false)
+    var groups = (0..<3).map { schedule(members, isFirstGroup: $0 == 0, in: place) }
+    var dealt: [Int] = []
+    var turn = 0
+    while groups.isEmpty == false {
+      let index = turn * 7 % groups.count
+      turn += 1
+      if let next = try groups[index].next(isStopping: { false }) {
+        dealt.append(next.number)
+      } else {
+        groups.remove(at: index)
+      }
+    }
+    #expect(dealt.sorted() == Array(1...20))
+  }
+
+  @Test func nothingIsBegunWhenAllAreToStop() throws {
+    let place = Place()
+    let members = [member(1)]
+    _ = try place.folder.takeUpInterruptions(members, forgets: false)
+    var group = schedule(members, in: place)
+    #expect(try group.next(isStopping: { true }) == nil)
+    #expect(try schedule(members, in: place).folderIsFree(for: members[0], place.folder))
+  }
+
+  /// Those that a start has ended with come last; who is about to be given up is trained alone, when all others are settled.
+  @Test func suspectsComeLastAndAlone() throws {
+    let place = Place()
+    let members = (1...4).map { member($0) }
+    _ = try place.folder.takeUpInterruptions(members, forgets: false)
+    let counts = [1: 2, 2: 1]
+    var second = schedule(members, counts, isFirstGroup: false, in: place)
+    var first = schedule(members, counts, in: place)
+    #expect(try second.next(isStopping: { false })?.number == 3)
+    #expect(try first.next(isStopping: { false })?.number == 4)
+    #expect(try first.next(isStopping: { false })?.number == 2)
+    #expect(try second.next(isStopping: { false }) == nil, "member 1 is not for it")
+    let folder = place.folder
+    let settling = Thread {
+      usleep(30_000)
+      for member in members[1...] { try? folder.settle(member, .failed("")) }
+    }
+    settling.start()
+    #expect(try first.next(isStopping: { false })?.number == 1)
+    #expect(members[1...].allSatisfy { folder.outcome(of: $0) != nil }, "it has waited for the others")
+    #expect(try first.next(isStopping: { false }) == nil)
+  }
+
+  @Test func interruptionsCountFromTheNewestCheckpoint() throws {
+    let place = Place()
+    let folder = place.folder
+    let members = (1...3).map { member($0) }
+    #expect(try folder.takeUpInterruptions(members, forgets: false) == [:])
+    for member in members { #expect(try folder.claim(member, as: "x")) }
+    #expect(try !folder.claim(members[0], as: "y"))
+    // One is settled, one was saved and given back, one was under way.
+    try folder.settle(members[0], .failed("x"))
+    folder.unclaim(members[1])
+    #expect(try folder.takeUpInterruptions(members, forgets: false) == [3: .init(count: 1, newestStep: nil)])
+    #expect(try folder.takeUpInterruptions(members, forgets: false) == [3: .init(count: 1, newestStep: nil)])
+    #expect(try folder.claim(members[2], as: "x"))
+    #expect(try folder.takeUpInterruptions(members, forgets: false)[3]?.count == 2)
+    // A checkpoint is progress.
+    try FileManager.default.createDirectory(
+      atPath: folder.path(of: members[2]) + "/checkpoints/step-5", withIntermediateDirectories: true)
+    #expect(try folder.claim(members[2], as: "x"))
+    #expect(try folder.takeUpInterruptions(members, forgets: false)[3] == .init(count: 1, newestStep: 5))
+    #expect(try folder.claim(members[2], as: "x"))
+    #expect(try folder.takeUpInterruptions(members, forgets: true) == [:])
+  }
+}
+
+extension MemberSchedule {
+  fileprivate func folderIsFree(for member: Member, _ folder: MemberFolder) throws -> Bool {
+    try folder.claim(member, as: "a test")
+  }
+}
+
+@Suite struct MemberTableTests {
+  private let sweep = MemberPlan(
+    kind: .sweep, compare: .auto, ranks: nil,
+    members: [
+      member(1, [("optimizer.learningRate", "0.1"), ("batch", "64")]),
+      member(2, [("optimizer.learningRate", "0.1"), ("batch", "128")]),
+      member(3, [("optimizer.learningRate", "9"), ("batch", "64")]),
+      member(4, [("optimizer.learningRate", "9"), ("batch", "128")]),
+    ])
+
+  private var outcomes: [MemberOutcome?] {
+    [
+      outcome(accuracy: 0.90, loss: 0.3), outcome(accuracy: 0.95, loss: 0.5),
+      .failed("infinite, \"or\" so"), outcome(accuracy: 0.80, loss: 0.2),
+    ]
+  }
+
+  private func order(_ plan: MemberPlan, _ outcomes: [MemberOutcome?]) -> [String] {
+    MemberTable(plan, outcomes).csv.components(separatedBy: "\r\n").dropFirst().dropLast()
+      .map { String($0.prefix { $0 != "," }) }
+  }
+
+  @Test func membersAreSortedByWhatTheyAreComparedBy() {
+    #expect(order(sweep, outcomes) == ["2", "1", "4", "3"])
+    let byLoss = MemberPlan(kind: .sweep, compare: .loss, ranks: nil, members: sweep.members)
+    #expect(order(byLoss, outcomes) == ["4", "1", "2", "3"])
+    let values = [0.3, .nan, 0.1, .infinity].map { outcome(accuracy: nil, loss: $0) }
+    #expect(order(sweep, values) == ["3", "1", "4", "2"])
+  }
+
+  @Test func theTextSaysTheBestTheSpreadAndTheFailures() {
+    let lines = MemberTable(sweep, outcomes).text.split(separator: "\n").map(String.init)
+    #expect(lines[0].contains("optimizer.learningRate") && lines[0].contains("validation accuracy"))
+    #expect(lines[1].contains("1  002") && lines[1].contains("95.00 %") && lines[1].contains("0123456789ab"))
+    #expect(lines[4].contains("003") && lines[4].hasSuffix("failed"))
+    // The spread over 0.90, 0.95, 0.80: mean 0.88333, deviation 0.07638.
+    #expect(
+      lines.contains {
+        $0.contains(
+          "validation accuracy of 3 members: best 95.00 %, median 90.00 %, worst 80.00 %, mean 88.33 % ± 7.64"
+        )
+      }, "\(lines)")
+    #expect(lines.contains { $0.contains("batch  64: 90.00 %; 128: 87.50 % ± 10.61") }, "\(lines)")
+    #expect(lines.last?.contains("member 003 failed: infinite") == true)
+  }
+
+  @Test func foldsKeepTheirOrderAndHaveMeansOfEveryFigure() {
+    let plan = MemberPlan(
+      kind: .folds, compare: .auto, ranks: nil, members: (1...3).map { member($0, [("fold", "\($0)")]) })
+    let outcomes = [0.7, 0.9, 0.8].map { outcome(accuracy: $0, loss: 1 - $0, test: $0 / 2) }
+    let text = MemberTable(plan, outcomes).text
+    #expect(order(plan, outcomes) == ["1", "2", "3"])
+    #expect(
+      text.contains("validation accuracy  80.00 % ± 10.00 (standard deviation over 3 folds)"), "\(text)")
+    #expect(text.contains("validation loss  0.2000 ± 0.1000 (standard deviation over 3 folds)"), "\(text)")
+    #expect(text.contains("test accuracy  40.00 % ± 5.00 (standard deviation over 3 folds)"), "\(text)")
+  }
+
+  @Test func otherProgramsReadTheSame() throws {
+    var outcomes = outcomes
+    outcomes[3] = nil
+    let table = MemberTable(sweep, outcomes)
+    let rows = table.csv.components(separatedBy: "\r\n")
+    #expect(
+      rows[0].hasPrefix("member,state,optimizer.learningRate,batch,validation_loss,validation_accuracy,"))
+    #expect(rows[1].hasPrefix("2,finished,0.1,128,0.5,0.95,"))
+    #expect(rows.contains { $0.hasPrefix("3,failed,9,64,") && $0.hasSuffix("\"infinite, \"\"or\"\" so\"") })
+    #expect(rows.contains { $0.hasPrefix("4,open,9,128,") })
+    let json = try #require(
+      JSONSerialization.jsonObject(with: Data(try table.json())) as? [String: Any])
+    #expect(json["kind"] as? String == "sweep" && json["comparedBy"] as? String == "accuracy")
+    let members = try #require(json["members"] as? [[String: Any]])
+    #expect(members.map { $0["member"] as? Int } == [2, 1, 3, 4])
+    #expect((members[0]["parameters"] as? [String: String])?["batch"] == "128")
+  }
+
+  @Test func aLossThatIsNoNumberCanBeKept() throws {
+    let kept = outcome(accuracy: nil, loss: .nan)
+    let read = try #require(MemberOutcome(try kept.encoded()))
+    #expect(read.results[0].loss.isNaN && read.digest == kept.digest)
+    #expect(MemberOutcome(Array(try kept.encoded().dropLast(5))) == nil)
+  }
+
+  @Test func spreadsAreThoseOfASample() throws {
+    let spread = try #require(Spread([2, 4, 4, 4, 5, 5, 7, 9]))
+    #expect(spread.mean == 5 && spread.median == 4.5 && spread.least == 2 && spread.greatest == 9)
+    #expect(abs((spread.deviation ?? 0) - (32.0 / 7).squareRoot()) < 1e-12)
+    #expect(Spread([3])?.deviation == nil && Spread([]) == nil)
+  }
+}
