@@ -10,6 +10,7 @@ enum Call: CustomStringConvertible {
   case exchange
   case finishExchanges
   case allgatherBytes
+  case split
 
   var description: String {
     switch self {
@@ -21,6 +22,7 @@ enum Call: CustomStringConvertible {
     case .exchange: "exchange"
     case .finishExchanges: "finishExchanges"
     case .allgatherBytes: "allgather(bytes:)"
+    case .split: "split(color:)"
     }
   }
 
@@ -28,7 +30,7 @@ enum Call: CustomStringConvertible {
   func matches(_ other: Call) -> Bool {
     switch (self, other) {
     case (.barrier, .barrier), (.exchange, .exchange), (.finishExchanges, .finishExchanges),
-      (.allgatherBytes, .allgatherBytes):
+      (.allgatherBytes, .allgatherBytes), (.split, .split):
       true
     case (.broadcast(let root, let bytes), .broadcast(let otherRoot, let otherBytes)):
       root == otherRoot && bytes == otherBytes
@@ -38,13 +40,13 @@ enum Call: CustomStringConvertible {
     case (.allgather(let kind, let slices), .allgather(let otherKind, let others)):
       kind == otherKind && slices == others
     case (.barrier, _), (.broadcast, _), (.allreduce, _), (.finishAllreduces, _), (.allgather, _),
-      (.exchange, _), (.finishExchanges, _), (.allgatherBytes, _):
+      (.exchange, _), (.finishExchanges, _), (.allgatherBytes, _), (.split, _):
       false
     }
   }
 
   /// Moves the data of all ranks, which have arrived with this call; `arrivals[r]` is rank r's. Returns
-  /// what `allgatherBytes` gives everyone.
+  /// what `allgatherBytes` and `split` give everyone.
   func perform(_ arrivals: [Arrival]) throws(MessagePassingError) -> [[UInt8]] {
     switch self {
     case .barrier: break
@@ -78,7 +80,7 @@ enum Call: CustomStringConvertible {
         }
       }
     case .exchange, .finishExchanges: try deliver(arrivals)
-    case .allgatherBytes: return arrivals.map(\.bytes)
+    case .allgatherBytes, .split: return arrivals.map(\.bytes)
     }
     return []
   }

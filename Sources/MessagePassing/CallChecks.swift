@@ -28,3 +28,9 @@ func checkPeers(_ messages: UnsafeBufferPointer<Message>, rank: Int, size: Int) 
 func checkRoot(_ root: Int, size: Int) {
   precondition(root >= 0 && root < size, "broadcast from rank \(root) of \(size)")
 }
+
+/// What names a part of the ranks, for MPI too.
+@inline(__always)
+func checkColor(_ color: Int) {
+  precondition(color >= 0 && color <= Int(Int32.max), "ranks are split by a color of \(color)")
+}

@@ -68,7 +68,14 @@ public protocol Communicator: AnyObject {
   /// All ranks get a window or none does: shared memory is checked, and agreed on, before it is taken.
   func makeSharedWindow(bytes: Int) throws(MessagePassingError) -> SharedWindowOffer
 
-  /// Ends all ranks within seconds: this rank's message is shown once, and the job exits with `exitCode`.
+  /// The ranks that pass the same `color` (at least 0), as a communicator of their own, in the order that they have here.
+  /// Parts work side by side: messages of one never meet those of another, or of the whole. A part begins with this
+  /// one's patience; `World(part).leave()` ends it, as its ranks must together, or the end of the whole does. Where a
+  /// rank fails, the parts of all ranks end with the job.
+  func split(color: Int) throws(MessagePassingError) -> any Communicator
+
+  /// Ends all ranks within seconds, also those outside this part: this rank's message is shown once, and the job exits
+  /// with `exitCode`.
   func abort(_ message: String, exitCode: Int32) -> Never
 }
 
@@ -98,9 +105,13 @@ public struct Machine: Sendable, Equatable {
   public let name: String
   /// The ranks that share its memory, ascending.
   public let ranks: [Int]
+  /// How many ranks of the job run on it, those outside of this part of the ranks included.
+  public let ranksOfJob: Int
 
-  public init(name: String, ranks: [Int]) {
+  /// - Parameter ranksOfJob: nil: all that there are.
+  public init(name: String, ranks: [Int], ranksOfJob: Int? = nil) {
     self.name = name
     self.ranks = ranks
+    self.ranksOfJob = ranksOfJob ?? ranks.count
   }
 }

@@ -16,6 +16,10 @@ public final class InProcessCommunicator: Communicator {
   private let meeting: Meeting?
   private var started: [StartedSum] = []
   private var messages = StartedMessages()
+  /// How often the ranks were split.
+  private var divisions = 0
+  /// This rank and the number of ranks in the world of all.
+  private let placeInJob: (rank: Int, size: Int)
 
   /// The only rank of its world.
   public init() {
@@ -24,9 +28,14 @@ public final class InProcessCommunicator: Communicator {
     machine = Machine(name: hostName(), ranks: [0])
     machines = [0..<1]
     meeting = nil
+    placeInJob = (0, 1)
   }
 
-  init(rank: Int, size: Int, machine: Machine, machines: [Range<Int>], meeting: Meeting) {
+  init(
+    rank: Int, size: Int, machine: Machine, machines: [Range<Int>], meeting: Meeting?,
+    placeInJob: (rank: Int, size: Int)? = nil
+  ) {
+    self.placeInJob = placeInJob ?? (rank, size)
     self.rank = rank
     self.size = size
     self.machine = machine
@@ -173,8 +182,32 @@ public final class InProcessCommunicator: Communicator {
     }
   }
 
+  public func split(color: Int) throws(MessagePassingError) -> any Communicator {
+    checkColor(color)
+    guard let meeting else {
+      let part = InProcessCommunicator(
+        rank: 0, size: 1, machine: machine, machines: machines, meeting: nil, placeInJob: placeInJob)
+      part.patience = patience
+      return part
+    }
+    let all = try meeting.meet(rank, Arrival(.split, bytes: withUnsafeBytes(of: color) { Array($0) }))
+    let colors = all.map { bytes in bytes.withUnsafeBytes { $0.loadUnaligned(as: Int.self) } }
+    let ranks = (0..<size).filter { colors[$0] == color }
+    divisions += 1
+    // Ranks are numbered anew from 0, machine by machine as before.
+    let machines = machines.map { machine in ranks.indices.filter { machine.contains(ranks[$0]) } }
+    let mine = machines.first { $0.contains { ranks[$0] == rank } } ?? []
+    let part = InProcessCommunicator(
+      rank: ranks.firstIndex(of: rank) ?? 0, size: ranks.count,
+      machine: Machine(name: machine.name, ranks: mine, ranksOfJob: machine.ranksOfJob),
+      machines: machines.compactMap { machine in machine.first.map { $0..<$0 + machine.count } },
+      meeting: meeting.part(ranks, ofDivision: divisions), placeInJob: placeInJob)
+    part.patience = patience
+    return part
+  }
+
   public func abort(_ message: String, exitCode: Int32) -> Never {
-    writeLastWords(message, rank: rank, size: size, machine: machine.name)
+    writeLastWords(message, rank: placeInJob.rank, size: placeInJob.size, machine: machine.name)
     _exit(exitCode)
   }
 

@@ -74,12 +74,4 @@ extension MPICommunicator: NotePassing {
       lockstep_mpi_status_ignore())
     return (Int(sender), Int(count))
   }
-
-  /// What is done now and then while this rank waits for others.
-  func lookAround() {
-    whereabouts?.lookAround()
-    guard let code = Alarm.exitCode else { return }
-    MPI_Abort(lockstep_mpi_comm_world(), code)
-    _exit(code)
-  }
 }

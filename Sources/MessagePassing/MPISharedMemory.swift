@@ -110,7 +110,7 @@ extension MPICommunicator {
   /// The same as a user knows it.
   private var sharedFolderName: String {
     let folder = Self.sharedMemoryFolder
-    return folder.hasPrefix(Self.sharedMemoryRoot + "/") ? Self.sharedMemoryRoot : folder
+    return folder.hasPrefix(MPISession.sharedMemoryRoot + "/") ? MPISession.sharedMemoryRoot : folder
   }
 
   private static func freeBytes(in folder: String) -> Int64 {

@@ -16,6 +16,14 @@ final class Meeting: @unchecked Sendable {
   private var failure: InProcessWorld.Failure?
   /// What the ranks brought to the latest `allgatherBytes`.
   private var gathered: [[UInt8]] = []
+  /// The meetings of parts of the ranks, which end with this one.
+  private var parts: [Part: Meeting] = [:]
+
+  private struct Part: Hashable {
+    /// The how manieth division of the ranks it belongs to.
+    let division: Int
+    let ranks: [Int]
+  }
 
   init(size: Int) {
     self.size = size
@@ -25,7 +33,7 @@ final class Meeting: @unchecked Sendable {
   var firstFailure: InProcessWorld.Failure? { condition.withLock { failure } }
 
   /// Returns when all ranks have arrived with the same call and its work is done; with what the ranks
-  /// brought, for an `allgatherBytes`.
+  /// brought, for an `allgatherBytes` and a `split`.
   @discardableResult
   func meet(_ rank: Int, _ arrival: Arrival) throws(MessagePassingError) -> [[UInt8]] {
     condition.lock()
@@ -59,20 +67,38 @@ final class Meeting: @unchecked Sendable {
     return gathered
   }
 
+  /// Where some of the ranks meet after a division: the same place for all that name it.
+  func part(_ ranks: [Int], ofDivision division: Int) -> Meeting {
+    condition.withLock {
+      let part = Part(division: division, ranks: ranks)
+      if let meeting = parts[part] { return meeting }
+      let meeting = Meeting(size: ranks.count)
+      for (place, rank) in ranks.enumerated() where departed.contains(rank) { meeting.depart(place) }
+      if let failure { meeting.fail(failure) }
+      parts[part] = meeting
+      return meeting
+    }
+  }
+
   /// Notes that a rank has come to its end. Whoever waits for it, waits in vain.
   func depart(_ rank: Int) {
     condition.withLock {
       departed.append(rank)
+      for (part, meeting) in parts {
+        if let place = part.ranks.firstIndex(of: rank) { meeting.depart(place) }
+      }
       guard failure == nil, let (other, first) = firstArrival() else { return }
       _ = failAll(other, absence(of: rank, from: other, first.call))
     }
   }
 
-  /// Notes that a rank has failed, and releases the others.
-  func fail(_ rank: Int, _ error: any Error) {
+  /// Notes that a rank has failed, and releases the others, whatever part they meet in.
+  func fail(_ rank: Int, _ error: any Error) { fail(InProcessWorld.Failure(rank: rank, error: error)) }
+
+  private func fail(_ failure: InProcessWorld.Failure) {
     condition.withLock {
-      guard failure == nil else { return }
-      failure = InProcessWorld.Failure(rank: rank, error: error)
+      if self.failure == nil { self.failure = failure }
+      for meeting in parts.values { meeting.fail(failure) }
       condition.broadcast()
     }
   }

@@ -19,7 +19,7 @@ public final class World {
   /// The number of ranks.
   public var size: Int { communicator.size }
 
-  /// A world around a communicator that is there already: a rank of an `InProcessWorld`.
+  /// A world around a communicator that is there already: a rank of an `InProcessWorld`, a part of another world.
   public init(_ communicator: any Communicator) {
     self.communicator = communicator
     isDistributed = communicator is MPICommunicator
@@ -36,7 +36,8 @@ public final class World {
     }
   }
 
-  /// Leaves the world, as all its ranks must; a rank that ends without leaving ends the others.
+  /// Leaves the world, as all its ranks must; a rank that ends without leaving ends the others. A world that is a part
+  /// of another leaves that one standing.
   public func leave() throws(MessagePassingError) {
     if let communicator = communicator as? MPICommunicator { try communicator.finalize() }
   }

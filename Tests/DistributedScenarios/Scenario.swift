@@ -24,7 +24,8 @@ package struct Scenario: Sendable, CustomStringConvertible {
 
 /// All scenarios; each file contributes its own.
 package let allScenarios: [Scenario] =
-  Scenario.collectives + Scenario.deferredSums + Scenario.exchanges + Scenario.setUp + Scenario.averaging
+  Scenario.collectives + Scenario.deferredSums + Scenario.exchanges + Scenario.setUp + Scenario.splitting
+  + Scenario.averaging
 
 /// A value that is not what it must be.
 package struct CheckFailure: Error, CustomStringConvertible {

@@ -31,6 +31,15 @@ import Testing
     #expect(lines.count == 1, "\(result)")
   }
 
+  @Test func aRankThatAbortsInAPartEndsTheOtherPartsTooAndSaysItsNumberInTheJob() throws {
+    let result = try run("throw-in-part", rank: 2, of: 3)
+    #expect(result.exitCode == 1)
+    #expect(result.seconds < Self.soon)
+    let lines = result.standardError.split(separator: "\n").filter { $0.contains("step 20 cannot be taken") }
+    try #require(lines.count == 1, "\(result)")
+    #expect(lines[0].hasPrefix("lockstep: rank 2 of 3 on "))
+  }
+
   @Test(arguments: [0, 1]) func aRankThatIsKilledEndsAll(rank: Int) throws {
     let result = try run("kill", rank: rank, of: 3)
     #expect(result.exitCode == 137, "\(result)")

@@ -49,6 +49,44 @@ import Testing
     #expect(thrown == 4)
   }
 
+  /// Rank 1 is in a part of its own; the others wait for each other in theirs, or come to it only then.
+  @Test(arguments: [0, 50_000]) func aRankThatThrowsReleasesTheOtherPartsToo(delay: UInt32) throws {
+    let (failure, thrown) = try failure(ranks: 4) { world in
+      let part = try world.split(color: world.rank == 1 ? 1 : 0)
+      if world.rank == 1 {
+        usleep(50_000 - delay)
+        throw Broken()
+      }
+      usleep(delay)
+      // One of the part stays away, so that the others would wait for ever.
+      if world.rank != 3 { try part.barrier() }
+      try world.barrier()
+    }
+    #expect(failure.rank == 1)
+    #expect(failure.error is Broken)
+    #expect(thrown == 4)
+  }
+
+  @Test func aRankThatEndsEarlyIsAnErrorOfThoseWhoWaitInAPart() throws {
+    let (failure, thrown) = try failure(ranks: 4) { world in
+      let part = try world.split(color: world.rank % 2)
+      if world.rank == 3 { return }
+      try part.barrier()
+    }
+    #expect(failure.rank == 1)
+    #expect("\(failure.error)".contains("rank 1 at its end"), "\(failure)")
+    #expect(thrown == 1)
+  }
+
+  @Test func aSplitThatMeetsAnotherCallIsAnErrorThatNamesBoth() throws {
+    let (failure, thrown) = try failure(ranks: 2) { world in
+      if world.rank == 0 { _ = try world.split(color: 0) } else { try world.barrier() }
+    }
+    #expect("\(failure.error)".contains("split(color:)"), "\(failure)")
+    #expect("\(failure.error)".contains("barrier"), "\(failure)")
+    #expect(thrown == 2)
+  }
+
   /// It ends before the others come, and while they wait.
   @Test(arguments: [0, 50_000]) func aRankThatEndsEarlyIsAnErrorOfThoseWhoWait(delay: UInt32) throws {
     let (failure, thrown) = try failure(ranks: 3) { world in

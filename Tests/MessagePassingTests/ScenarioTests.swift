@@ -19,9 +19,19 @@ import Testing
   }
 
   /// Several ranks on each of several machines: equal numbers, and not.
-  @Test(arguments: Scenario.averaging, [(4, 2), (5, 2), (5, 3)])
-  func averagingHoldsAmongMachines(_ scenario: Scenario, _ world: (ranks: Int, ranksPerMachine: Int)) throws {
+  @Test(arguments: Scenario.averaging + Scenario.splitting, [(4, 2), (5, 2), (5, 3)])
+  func averagingAndSplittingHoldAmongMachines(
+    _ scenario: Scenario, _ world: (ranks: Int, ranksPerMachine: Int)
+  ) throws {
     try InProcessWorld.run(ranks: world.ranks, ranksPerMachine: world.ranksPerMachine, body: scenario.body)
+  }
+
+  /// Two parts, of three ranks and of two, on two machines, at the same time.
+  @Test(arguments: allScenarios.filter { $0.ranks.contains(2) && $0.ranks.contains(3) })
+  func scenarioHoldsInParts(_ scenario: Scenario) throws {
+    try InProcessWorld.run(ranks: 5, ranksPerMachine: 3) { world in
+      try scenario.body(try world.split(color: world.rank % 2))
+    }
   }
 
   @Test(arguments: allScenarios.filter { $0.ranks.contains(1) })
@@ -34,10 +44,18 @@ import Testing
   }
 
   @Test(arguments: 1...4) func scenariosHoldOverMPI(_ ranks: Int) throws {
-    let result = try MPIRun.run(ranks: ranks, executable: "distributed-runner", arguments: ["all"])
+    try expectScenarios("all", hold: ranks, of: ranks)
+  }
+
+  @Test(arguments: 2...4) func scenariosHoldInPartsOverMPI(_ ranks: Int) throws {
+    try expectScenarios("in-parts", hold: (ranks + 1) / 2, of: ranks)
+  }
+
+  private func expectScenarios(_ which: String, hold size: Int, of ranks: Int) throws {
+    let result = try MPIRun.run(ranks: ranks, executable: "distributed-runner", arguments: [which])
     #expect(result.exitCode == 0, "\(result)")
     // What has passed is listed, so that a runner that does nothing is not taken for success.
-    let expected = allScenarios.filter { $0.ranks.contains(ranks) }.map { "passed: \($0.name)" }
+    let expected = allScenarios.filter { $0.ranks.contains(size) }.map { "passed: \($0.name)" }
     #expect(result.standardOutput.split(separator: "\n").map(String.init) == expected)
   }
 }

@@ -18,6 +18,13 @@ enum Failures {
     "exit": { world, rank in
       try work(world) { step in if world.rank == rank && step == 20 { exit(0) } }
     },
+    // In one part of the ranks, while those of the other work on.
+    "throw-in-part": { world, rank in
+      let part = try world.split(color: world.rank % 2)
+      try work(part) { step in
+        if world.rank == rank && step == 20 { part.abort("step \(step) cannot be taken", exitCode: 1) }
+      }
+    },
     // Between the segments of a pass whose shards meet.
     "throw-in-pass": { world, rank in
       let shards = Shards(2 * world.size)

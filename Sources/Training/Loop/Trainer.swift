@@ -133,7 +133,7 @@ public final class Trainer {
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
     loadsAhead = DoctorInputs.hasSpareProcessor(
-      ranksHere: communicator.machine.ranks.count, threads: threads)
+      ranksHere: communicator.machine.ranksOfJob, threads: threads)
     (objective, optimizer, sampler, shards, data) = (
       draft.objective, draft.optimizer, draft.sampler, draft.shards, draft.data
     )

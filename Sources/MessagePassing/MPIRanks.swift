@@ -1,32 +1,26 @@
 internal import COpenMPI
-import Foundation
 
-// What `MPICommunicator` does around the begin of the library.
+/// The ranks of an MPI communicator, as one of them learns of them: who they are, and which share memory.
+struct MPIRanks {
+  let world: MPI_Comm?
+  let rank: Int
+  let size: Int
+  /// Those of this machine.
+  let sharingMemory: MPI_Comm?
+  let machine: Machine
+  let machines: [Range<Int>]
 
-extension MPICommunicator {
-  /// Settings of Open MPI that it begins with, unless the user has set them otherwise.
-  static func adviseTheLibrary() {
-    // To yield the core inside its blocking calls too. Its own default is to spin for ever. Where two ranks come to
-    // share a core, if only because another program has the other one, an allreduce of 400 KB then took 16 ms
-    // instead of 0.06; on cores of their own yielding costs nothing that could be measured.
-    setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0)
-    // Two connections between two ranks over TCP. With one, the word that a long message may come waits behind what
-    // goes out the same way already, and both directions take turns: 3.6 MiB each way took 60 ms at 1 Gbit/s, with
-    // two connections 34.
-    setenv("OMPI_MCA_btl_tcp_links", "2", 0)
-  }
-
-  /// Where Open MPI keeps what the ranks of a machine share, unless the user has said so.
-  static let sharedMemoryRoot = "/dev/shm"
-
-  /// Has the library keep its files in shared memory in a folder of this process's own, so that they are found when the
-  /// process was killed; and removes what others have left.
-  static func prepareSharedMemory() -> (SharedMemoryFolder?, SharedMemoryFolder.Leftovers) {
-    let leftovers = SharedMemoryFolder.removeLeftovers(in: sharedMemoryRoot)
-    guard let folder = SharedMemoryFolder(in: sharedMemoryRoot) else { return (nil, leftovers) }
-    setenv("OMPI_MCA_btl_vader_backing_directory", folder.path, 0)
-    setenv("OMPI_MCA_osc_sm_backing_directory", folder.path, 0)
-    return (folder, leftovers)
+  /// All ranks of `world` call it; those of one machine have neighbouring numbers there.
+  init(of world: MPI_Comm?) throws(MessagePassingError) {
+    var rank: Int32 = 0
+    var size: Int32 = 0
+    try check(MPI_Comm_rank(world, &rank), "MPI_Comm_rank")
+    try check(MPI_Comm_size(world, &size), "MPI_Comm_size")
+    self.world = world
+    self.rank = Int(rank)
+    self.size = Int(size)
+    (sharingMemory, machine) = try Self.findMachine(of: rank, in: world)
+    machines = try Self.findMachines(machine, size: size, in: world)
   }
 
   /// The same ranks, those of one machine with neighbouring numbers; rank 0 stays rank 0.
@@ -48,7 +42,7 @@ extension MPICommunicator {
   }
 
   /// The ranks of all machines.
-  static func findMachines(
+  private static func findMachines(
     _ machine: Machine, size: Int32, in world: MPI_Comm?
   ) throws(MessagePassingError) -> [Range<Int>] {
     var mine = Int32(machine.ranks[0])
@@ -63,7 +57,7 @@ extension MPICommunicator {
 
   /// The ranks that share this rank's memory, by asking the library (the environment says something else
   /// under every launcher).
-  static func findMachine(
+  private static func findMachine(
     of rank: Int32, in world: MPI_Comm?
   ) throws(MessagePassingError) -> (MPI_Comm?, Machine) {
     var local: MPI_Comm?
