@@ -14,6 +14,8 @@ package final class AllreduceSum: GradientSum, CompletionObserver {
   package let slices: Slices
   package let parameters: Arena<Float>
   package var writesForAll: Bool { true }
+  /// MPI has no type for another.
+  package var wire: WireFormat { .float32 }
 
   private let communicator: any Communicator
   private let layout: VectorLayout

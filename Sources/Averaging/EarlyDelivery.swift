@@ -1,4 +1,3 @@
-import CKernels
 import MessagePassing
 import TensorCore
 
@@ -9,10 +8,11 @@ package final class EarlyDelivery: CompletionObserver {
   private let communicator: any Communicator
   private let layout: VectorLayout
   private let vectors: UnsafeMutablePointer<Float>
+  private let wire: WireFormat
   private var round: OwnerRound?
   /// How many of the round's pieces are on their way.
   private var started = 0
-  /// The additions behind the last computation are done for so many elements.
+  /// So many elements are rounded as they travel, and the additions behind the last computation are done for them.
   private(set) var added = 0
   /// How many of the round's `sends` are on their way.
   private(set) var sent = 0
@@ -31,10 +31,14 @@ package final class EarlyDelivery: CompletionObserver {
   }
 
   /// - Parameter vectors: this rank's gradient vectors, one behind the other.
-  init(_ communicator: any Communicator, layout: VectorLayout, vectors: UnsafeMutablePointer<Float>) {
+  init(
+    _ communicator: any Communicator, layout: VectorLayout, vectors: UnsafeMutablePointer<Float>,
+    wire: WireFormat
+  ) {
     self.communicator = communicator
     self.layout = layout
     self.vectors = vectors
+    self.wire = wire
   }
 
   /// Before a step's first shard.
@@ -48,6 +52,7 @@ package final class EarlyDelivery: CompletionObserver {
     while started < round.pieces.count, round.pieces[started].elements.upperBound <= prefix {
       let piece = round.pieces[started]
       add(upTo: piece.elements.upperBound, round.fold)
+      round.pack(piece.messages)
       try round.sends[piece.messages].withUnsafeBufferPointer { sends in
         try communicator.startExchange(sends: sends, receives: .init(start: nil, count: 0))
       }
@@ -58,10 +63,13 @@ package final class EarlyDelivery: CompletionObserver {
   }
 
   private func add(upTo end: Int, _ fold: LocalFold) {
-    for action in fold.actions[(fold.lastComputation + 1)...] {
-      guard case .add(let buffer, let target) = action else { continue }
-      lockstep_add(
-        vector(target) + added, vector(buffer) + added, vector(target) + added, end - added)
+    for (index, action) in fold.actions[fold.lastComputation...].enumerated() {
+      switch action {
+      case .compute(_, let buffer): wire.round(vector(buffer) + added, vector(buffer) + added, end - added)
+      case .add(let buffer, let target):
+        let wire = fold.lastComputation + index == fold.lastOfTree ? WireFormat.float32 : wire
+        wire.add(vector(target) + added, vector(buffer) + added, vector(target) + added, end - added)
+      }
     }
     added = end
   }

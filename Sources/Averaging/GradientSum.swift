@@ -33,6 +33,10 @@ package protocol GradientSum: AnyObject {
   /// Every rank's part, for gathering state. Equal entries: everyone has all of it.
   var slices: Slices { get }
 
+  /// How numbers travel, and therefore what they are rounded to. The parameters must be as they travel when they are
+  /// shared.
+  var wire: WireFormat { get }
+
   /// All parameters and buffers: this rank's own, or those of all ranks of its machine.
   var parameters: Arena<Float> { get }
   /// Whether this rank writes what all ranks would write alike into `parameters`, as initial values. Among ranks that

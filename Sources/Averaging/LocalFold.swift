@@ -21,11 +21,17 @@ package struct LocalFold {
   package private(set) var bufferCount = 0
   private var free: [Int] = []
 
+  /// The place of the addition that makes the sum of all shards of the step, where this rank alone has them.
+  package private(set) var lastOfTree: Int?
+
   /// The place of the last computation among the actions; what follows are additions. −1 without any.
   package private(set) var lastComputation = -1
 
+  private let whole: Range<Int>
+
   /// - Parameter sizes: the number of samples of each shard of the batch.
   package init(run: Range<Int>, shards: Int, sizes: [Int]) {
+    whole = 0..<shards
     for node in CanonicalTree.nodes(within: run, shards: shards) {
       if let buffer = fold(node, sizes) { partials.append(Partial(node: node, buffer: buffer)) }
     }
@@ -43,6 +49,7 @@ package struct LocalFold {
     let left = fold(node.lowerBound..<middle, sizes)
     let right = fold(middle..<node.upperBound, sizes)
     guard let left, let right else { return left ?? right }
+    if node == whole { lastOfTree = actions.count }
     actions.append(.add(buffer: right, into: left))
     free.append(right)
     return left

@@ -12,10 +12,13 @@ struct OwnerRound {
     let slices: Slices
     let layout: VectorLayout
     let shards: Shards
+    /// Of each rank.
+    let runs: [Range<Int>]
     /// The gradient vectors of each rank of this rank's group.
     let vectors: [UnsafeMutablePointer<Float>]
-    /// Floats of a message, at most.
+    /// Numbers of a message, at most.
     let messageLength: Int
+    let wire: WireFormat
 
     var group: Int { groups.index(of: rank) }
     var owned: Range<Int> { slices.elements[rank] }
@@ -40,6 +43,9 @@ struct OwnerRound {
   /// What is sent to other groups: the gradients of all of `pieces`, then the riders.
   private(set) var sends: [Message] = []
   private(set) var receives: [Message] = []
+  /// The same of `sends` and of `receives`, without riders, where numbers travel packed.
+  private var packedSends: [PackedNumbers] = []
+  private var packedReceives: [PackedNumbers] = []
   /// Slices of other groups' owners in the parts in which they travel, in the vector's order.
   private(set) var pieces: [Piece] = []
 
@@ -74,11 +80,17 @@ extension OwnerRound.Plan {
 
   /// The sums that a group makes by itself: the tree's nodes within its run of shards that have samples.
   func nodes(ofGroup group: Int, _ folds: [LocalFold]) -> [Range<Int>] {
-    let runs = shards.ranges(ofRanks: slices.elements.count)
     let ranks = groups.ranges[group]
     let run = runs[ranks.lowerBound].lowerBound..<runs[ranks.upperBound - 1].upperBound
     let partials = folds[ranks].flatMap { $0.partials.map(\.node) }
-    return CanonicalTree.nodes(within: run, shards: shards.count).filter { node in
+    var nodes = CanonicalTree.nodes(within: run, shards: shards.count)
+    // The sum of all is not rounded, and so does not travel: of a group that has all shards its two halves do.
+    if wire != .float32, groups.ranges.count > 1, nodes == [0..<shards.count],
+      let middle = CanonicalTree.split(0..<shards.count)
+    {
+      nodes = [0..<middle, middle..<shards.count]
+    }
+    return nodes.filter { node in
       partials.contains { !$0.clamped(to: node).isEmpty }
     }
   }
@@ -86,22 +98,17 @@ extension OwnerRound.Plan {
   /// Floats of the memory in which an `OwnerRound` receives messages and puts riders together.
   func receivedCount(_ folds: [LocalFold]) -> Int {
     groups.ranges.indices.reduce(0) { sum, group in
-      let length = (group == self.group ? 0 : owned.count) + layout.riders.count
+      let foreign = owned.count + (wire == .float32 ? 0 : wire.length(of: owned.count))
+      let length = (group == self.group ? 0 : foreign) + layout.riders.count
       return sum + nodes(ofGroup: group, folds).count * length
     }
   }
 
-  /// What brings new slices from owners to couriers in other groups, straight into the parameters.
-  func sharing(of parameters: Arena<Float>) -> (sends: [Message], receives: [Message]) {
-    var (sends, receives): ([Message], [Message]) = ([], [])
-    for other in groups.ranges.indices where other != group && !owned.isEmpty {
-      sends.append(
-        Message(peer: groups.courier(in: other, forOwner: rank), memory: parameters.buffer(owned)))
-    }
-    for owner in groups.ownersServed(by: rank) where !slices.elements[owner].isEmpty {
-      receives.append(Message(peer: owner, memory: parameters.buffer(slices.elements[owner])))
-    }
-    return (sends, receives)
+  /// Floats of the memory in which what it sends to other groups is packed.
+  func packedCount(_ folds: [LocalFold]) -> Int {
+    guard wire != .float32, groups.ranges.count > 1 else { return 0 }
+    let numbers = groups.ownersServed(by: rank).reduce(0) { $0 + slices.elements[$1].count }
+    return nodes(ofGroup: group, folds).count * wire.length(of: numbers)
   }
 }
 
@@ -109,7 +116,11 @@ extension OwnerRound {
   /// - Parameters:
   ///   - folds: every rank's.
   ///   - received: room for `plan.receivedCount`.
-  init(_ plan: Plan, folds: [LocalFold], received: UnsafeMutablePointer<Float>) {
+  ///   - packed: room for `plan.packedCount`.
+  init(
+    _ plan: Plan, folds: [LocalFold], received: UnsafeMutablePointer<Float>,
+    packed: UnsafeMutablePointer<Float>
+  ) {
     let (layout, group, owned) = (plan.layout, plan.group, plan.owned)
     let ranks = plan.groups.ranges[group]
     fold = folds[plan.rank]
@@ -135,7 +146,14 @@ extension OwnerRound {
       for piece in plan.pieces(of: owned) {
         for part in parts[first...] {
           let start = part.origin + piece.lowerBound
-          receives.append(Message(peer: courier, memory: .init(start: start, count: piece.count)))
+          guard plan.wire == .bfloat16 else {
+            receives.append(Message(peer: courier, memory: .init(start: start, count: piece.count)))
+            continue
+          }
+          let numbers = PackedNumbers(values: start, count: piece.count, packed: place)
+          packedReceives.append(numbers)
+          receives.append(numbers.message(with: courier))
+          place += plan.wire.length(of: piece.count)
         }
       }
       for part in parts[first...] {
@@ -143,14 +161,18 @@ extension OwnerRound {
       }
     }
     self.parts = parts
-    addition = TreeAddition(0..<plan.shards.count, of: parts.map(\.node))
+    func makeAddition(_ node: Range<Int>, of parts: [Part]) -> TreeAddition {
+      TreeAddition(node, of: parts.map(\.node), shards: plan.shards.count, wire: plan.wire)
+    }
+    addition = makeAddition(0..<plan.shards.count, of: parts)
 
     let isAlone = plan.groups.ranges.count == 1
     let nodes = isAlone ? [] : plan.nodes(ofGroup: group, folds)
-    let groupAdditions = nodes.map { TreeAddition($0, of: local.map(\.node)) }
+    let groupAdditions = nodes.map { makeAddition($0, of: local) }
     let groupRiders = nodes.indices.map { [riderCount] in place + $0 * riderCount }
     (self.groupAdditions, self.groupRiders) = (groupAdditions, groupRiders)
     let served = isAlone ? [] : plan.groups.ownersServed(by: plan.rank)
+    var free = packed
     for owner in served {
       let slice = plan.slices.elements[owner]
       deliveries.append(Delivery(slice: slice, additions: groupAdditions))
@@ -158,7 +180,14 @@ extension OwnerRound {
         let first = sends.count
         for addition in groupAdditions {
           let memory = local[addition.holder].origin + elements.lowerBound
-          sends.append(Message(peer: owner, memory: .init(start: memory, count: elements.count)))
+          guard plan.wire == .bfloat16 else {
+            sends.append(Message(peer: owner, memory: .init(start: memory, count: elements.count)))
+            continue
+          }
+          let numbers = PackedNumbers(values: memory, count: elements.count, packed: free)
+          packedSends.append(numbers)
+          sends.append(numbers.message(with: owner))
+          free += plan.wire.length(of: elements.count)
         }
         pieces.append(Piece(elements: elements, messages: first..<sends.count))
       }
@@ -172,9 +201,13 @@ extension OwnerRound {
 
   /// Puts together what is sent to other groups. The partials' memory of slices that this rank carries is nobody
   /// else's to read.
-  func prepareMessages(riders places: UnsafeMutablePointer<Float>) {
+  ///
+  /// - Parameter sent: the first so many of `sends` are on their way already.
+  func prepareMessages(riders places: UnsafeMutablePointer<Float>, sent: Int) {
     for (addition, target) in zip(groupAdditions, groupRiders) where !deliveries.isEmpty {
-      let sum = addition.run(count: riderCount, places: places, stride: riderCount) { local[$0].riders }
+      let sum = addition.run(count: riderCount, places: places, stride: riderCount, exactly: true) {
+        local[$0].riders
+      }
       target.update(from: sum.sum, count: riderCount)
     }
     for delivery in deliveries where !delivery.slice.isEmpty {
@@ -182,11 +215,23 @@ extension OwnerRound {
         _ = addition.runInPlace(count: delivery.slice.count) { local[$0].origin + delivery.slice.lowerBound }
       }
     }
+    pack(sent..<max(sent, packedSends.count))
   }
+
+  /// Where numbers travel packed: packs those of some of `sends`, which are summed.
+  func pack(_ messages: Range<Int>) {
+    guard !packedSends.isEmpty else { return }
+    for numbers in packedSends[messages] { numbers.pack() }
+  }
+
+  /// Where numbers travel packed: unpacks what has come.
+  func unpack() { for numbers in packedReceives { numbers.unpack() } }
 
   /// The riders over all shards.
   func riders(places: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
-    addition.run(count: riderCount, places: places, stride: riderCount) { parts[$0].riders }.sum
+    addition.run(count: riderCount, places: places, stride: riderCount, exactly: true) {
+      parts[$0].riders
+    }.sum
   }
 
   /// The sums of some elements of the owned slice.

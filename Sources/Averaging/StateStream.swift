@@ -1,6 +1,22 @@
 import MessagePassing
 import TensorCore
 
+/// One of the vectors that a run's state is made of.
+package struct StateVector {
+  /// What it holds of every parameter, as `momentum`.
+  package let name: String
+  /// How many times the parameters it is long: workers that train by themselves have one each, one behind the other.
+  package let workers: Int
+  /// What each rank owns of it; one: everybody has all of it.
+  package let slices: [Range<Int>]
+  /// This rank's slice.
+  package let own: Arena<Float>
+
+  package init(name: String, workers: Int = 1, slices: [Range<Int>], own: Arena<Float>) {
+    (self.name, self.workers, self.slices, self.own) = (name, workers, slices, own)
+  }
+}
+
 /// Brings vectors whose slices the ranks own to rank 0, as they are at the end of one step, while training goes on.
 ///
 /// Rank 0 copies its own slices. The others' travel in pieces, a share of them at the end of each following step, all in
@@ -37,8 +53,7 @@ package final class StateStream: @unchecked Sendable {
   private static let steps = 8
 
   private let communicator: any Communicator
-  private let vectors: [Arena<Float>]
-  private let slices: [Range<Int>]
+  private let vectors: [StateVector]
   private let travelling: [Piece]
   /// Elements that travel at the end of a step, at least, as long as there are any.
   private let share: Int
@@ -53,30 +68,28 @@ package final class StateStream: @unchecked Sendable {
   private var next = 0
 
   /// - Parameters:
-  ///   - slices: what each rank owns; one: everybody has all of it.
-  ///   - vectors: this rank's slices of each vector.
+  ///   - vectors: what there is, with this rank's slices of it.
   package init(
-    _ communicator: any Communicator, slices: Slices, vectors: [Arena<Float>],
-    pieceLength: Int = pieceLength, roomLength: Int = roomLength
+    _ communicator: any Communicator, vectors: [StateVector], pieceLength: Int = pieceLength,
+    roomLength: Int = roomLength
   ) {
     precondition(pieceLength > 0)
     self.communicator = communicator
     self.vectors = vectors
-    self.slices = slices.elements
     let isReceiver = communicator.rank == 0
-    let size = Size(slices.elements, vectorCount: vectors.count, pieceLength, roomLength)
+    let size = Size(vectors.map(\.slices), pieceLength, roomLength)
     (share, places, placeLength) = (size.share, size.places, size.placeLength)
     let copies =
-      isReceiver || (slices.elements.count > 1 && !size.travelsAtOnce)
-      ? vectors.map { Arena<Float>(count: $0.count) } : []
+      isReceiver || !size.travelsAtOnce
+      ? vectors.map { Arena<Float>(count: isReceiver || $0.slices.count > 1 ? $0.own.count : 0) } : []
     self.copies = copies
     ring = Arena(count: isReceiver ? size.places * size.placeLength : 0)
     copiedCount = copies.reduce(0) { $0 + $1.count } + ring.count
 
     var (pieces, messages): ([Piece], [Message]) = ([], [])
     var travelling = 0
-    for (vector, own) in vectors.enumerated() {
-      for (owner, slice) in slices.elements.enumerated() {
+    for (vector, content) in vectors.enumerated() {
+      for (owner, slice) in content.slices.enumerated() {
         for start in stride(from: slice.lowerBound, to: slice.upperBound, by: pieceLength) {
           var piece = Piece(
             vector: vector, range: start..<min(start + pieceLength, slice.upperBound), owner: owner,
@@ -90,7 +103,7 @@ package final class StateStream: @unchecked Sendable {
               Message(peer: owner, memory: ring.buffer(place..<place + piece.range.count)))
           } else if communicator.rank == owner {
             let local = start - slice.lowerBound..<piece.range.upperBound - slice.lowerBound
-            let source = size.travelsAtOnce ? own : copies[vector]
+            let source = size.travelsAtOnce ? content.own : copies[vector]
             messages.append(Message(peer: 0, memory: source.buffer(local)))
           }
           travelling += 1
@@ -104,9 +117,20 @@ package final class StateStream: @unchecked Sendable {
     next = travelling
   }
 
+  /// Vectors without names that all lie alike.
+  package convenience init(
+    _ communicator: any Communicator, slices: Slices, vectors: [Arena<Float>],
+    pieceLength: Int = pieceLength, roomLength: Int = roomLength
+  ) {
+    self.init(
+      communicator, vectors: vectors.map { StateVector(name: "", slices: slices.elements, own: $0) },
+      pieceLength: pieceLength, roomLength: roomLength)
+  }
+
   /// Elements of memory that the first rank needs.
   package static func copiedCount(_ slices: Slices, vectorCount: Int) -> Int {
-    let size = Size(slices.elements, vectorCount: vectorCount, pieceLength, roomLength)
+    let size = Size(
+      [[Range<Int>]](repeating: slices.elements, count: vectorCount), pieceLength, roomLength)
     return vectorCount * slices.elements[0].count + size.places * size.placeLength
   }
 
@@ -117,10 +141,10 @@ package final class StateStream: @unchecked Sendable {
     let places: Int
     let placeLength: Int
 
-    init(_ slices: [Range<Int>], vectorCount: Int, _ pieceLength: Int, _ roomLength: Int) {
-      let others = slices.dropFirst().map(\.count).filter { $0 > 0 }
-      let total = vectorCount * others.reduce(0, +)
-      let pieces = vectorCount * others.reduce(0) { $0 + ($1 + pieceLength - 1) / pieceLength }
+    init(_ slices: [[Range<Int>]], _ pieceLength: Int, _ roomLength: Int) {
+      let others = slices.flatMap { $0.dropFirst().map(\.count).filter { $0 > 0 } }
+      let total = others.reduce(0, +)
+      let pieces = others.reduce(0) { $0 + ($1 + pieceLength - 1) / pieceLength }
       share = max(pieceLength, (total + StateStream.steps - 1) / StateStream.steps)
       travelsAtOnce = total <= pieceLength
       placeLength = min(pieceLength, others.max() ?? 0)
@@ -137,7 +161,7 @@ package final class StateStream: @unchecked Sendable {
   /// this step's end, the thread that uses the pieces is to be started, and `advance` called.
   package func begin() {
     precondition(isComplete)
-    for (copy, vector) in zip(copies, vectors) { copy.base.update(from: vector.base, count: copy.count) }
+    for (copy, vector) in zip(copies, vectors) { copy.base.update(from: vector.own.base, count: copy.count) }
     next = 0
     gate.reset()
   }
@@ -195,7 +219,7 @@ package final class StateStream: @unchecked Sendable {
 
   private func memory(of piece: Piece) -> UnsafeBufferPointer<Float> {
     guard piece.travels else {
-      let start = slices[0].lowerBound
+      let start = vectors[piece.vector].slices[0].lowerBound
       return UnsafeBufferPointer(
         copies[piece.vector].buffer(piece.range.lowerBound - start..<piece.range.upperBound - start))
     }

@@ -8,15 +8,24 @@ package struct StateTransfer {
   private let slices: [Range<Int>]
   private let pieceLength: Int
 
-  /// - Parameter pieceLength: elements of a piece, at most: 16 MiB.
+  /// - Parameters:
+  ///   - slices: of each rank; one: everybody gets all of it.
+  ///   - pieceLength: elements of a piece, at most: 16 MiB.
   package init(
-    _ communicator: any Communicator, slices: Slices,
+    _ communicator: any Communicator, slices: [Range<Int>],
     pieceLength: Int = (16 << 20) / MemoryLayout<Float>.stride
   ) {
     precondition(pieceLength > 0)
     self.communicator = communicator
-    self.slices = slices.elements
+    self.slices = slices
     self.pieceLength = pieceLength
+  }
+
+  package init(
+    _ communicator: any Communicator, slices: Slices,
+    pieceLength: Int = (16 << 20) / MemoryLayout<Float>.stride
+  ) {
+    self.init(communicator, slices: slices.elements, pieceLength: pieceLength)
   }
 
   /// Rank 0 gives the pieces of a whole vector, which every rank takes its part of.

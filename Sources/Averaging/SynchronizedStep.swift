@@ -17,18 +17,49 @@ package final class SynchronizedStep {
   private let norm: GradientNorm
   /// What of this rank cannot be used first, in the step under way: a parameter's gradient, or the loss.
   private var fault: (shard: Int, place: String)?
+  /// What this rank says instead, where it knows better.
+  var foreseenFault: String?
+  /// What messages call the first rank, and its first shard.
+  private let first: (rank: Int, shard: Int)
 
   package init(
-    _ communicator: any Communicator, layout: VectorLayout, optimizer: Optimizer, sum: any GradientSum
+    _ communicator: any Communicator, layout: VectorLayout, optimizer: Optimizer, sum: any GradientSum,
+    first: (rank: Int, shard: Int) = (0, 0)
   ) {
     precondition(sum.parameters.count == layout.vectorCount)
     self.communicator = communicator
     self.layout = layout
     self.optimizer = optimizer
     self.sum = sum
+    self.first = first
     learningRate = optimizer.learningRate
-    state = OptimizerState(optimizer, layout: layout, range: sum.owned)
+    state = OptimizerState(
+      optimizer, layout: layout, range: sum.owned, keepsMaster: sum.wire != .float32)
     norm = GradientNorm(layout, optimizer: optimizer)
+  }
+
+  /// The whole parameter vector for the updates, which look at the owned part only: there it is not rounded.
+  private var weights: UnsafeMutablePointer<Float> {
+    state.master.map { $0.base - sum.owned.lowerBound } ?? parameters.base
+  }
+
+  /// What is saved besides the parameters, with each rank's part.
+  package var stateVectors: [StateVector] {
+    zip(state.names, state.vectors).map { StateVector(name: $0, slices: sum.slices.elements, own: $1) }
+  }
+
+  /// After initial values have been filled in: where parameters are rounded, rounds them on all ranks.
+  package func adoptInitialValues() throws(MessagePassingError) {
+    guard let master = state.master else { return }
+    master.base.update(from: parameters.base + sum.owned.lowerBound, count: sum.owned.count)
+    try show(master)
+  }
+
+  /// Lets all ranks have a vector of the owned part, rounded, as parameters.
+  private func show(_ own: Arena<Float>) throws(MessagePassingError) {
+    try sum.settle()
+    sum.wire.round(own.base, parameters.base + sum.owned.lowerBound, own.count)
+    try sum.share()
   }
 
   /// What all ranks learn from a step.
@@ -45,6 +76,10 @@ package final class SynchronizedStep {
     package let fault: String?
     /// Whether rank 0 wants the state saved after this step.
     package let shouldSave: Bool
+
+    /// Of a step in which all ranks took no part together.
+    package static let local = Outcome(
+      loss: 0, correct: 0, samples: 0, shouldStop: false, fault: nil, shouldSave: false)
   }
 
   /// - Parameters:
@@ -108,10 +143,11 @@ package final class SynchronizedStep {
     while start < sum.owned.upperBound {
       let piece = start..<min(start + type(of: sum).pieceLength, sum.owned.upperBound)
       let gradients = sum.gradients(of: piece, leavesRest: state.addsRest)
-      let scale = state.penalize(piece, parameters: parameters.base, gradients: gradients.sum, scale: scale)
+      let scale = state.penalize(piece, parameters: weights, gradients: gradients.sum, scale: scale)
       state.update(
-        piece, parameters: parameters.base, gradients: gradients.sum, rest: gradients.rest, scale: scale,
+        piece, parameters: weights, gradients: gradients.sum, rest: gradients.rest, scale: scale,
         learningRate: rate, step: step + 1, momentum: momentum)
+      publish(piece)
       start = piece.upperBound
     }
   }
@@ -121,7 +157,8 @@ package final class SynchronizedStep {
     scale: Float, learningRate: Double, momentum: Double?, step: Int, phase: (StepPhase) -> Void
   ) throws(MessagePassingError) {
     let gradients = sum.ownedGradients()
-    var scale = state.penalize(parameters: parameters.base, gradients: gradients, scale: scale)
+    let weights = weights
+    var scale = state.penalize(parameters: weights, gradients: gradients, scale: scale)
     if let limit = optimizer.clipNorm {
       norm.measure(sum.ownedBlocks, gradients: gradients, startingAt: sum.owned.lowerBound, scale: scale)
       try exchange(norm.sums, phase: phase)
@@ -129,12 +166,20 @@ package final class SynchronizedStep {
     }
     if let norms = state.norms {
       state.prepare(
-        parameters: parameters.base, gradients: gradients, scale: scale, step: step + 1, momentum: momentum)
+        parameters: parameters.base, weights: weights, gradients: gradients, scale: scale, step: step + 1,
+        momentum: momentum)
       try exchange(norms.blockSums, phase: phase)
     }
     state.update(
-      parameters: parameters.base, gradients: gradients, scale: scale, learningRate: learningRate,
+      parameters: weights, gradients: gradients, scale: scale, learningRate: learningRate,
       step: step + 1, momentum: momentum)
+    publish(sum.owned)
+  }
+
+  /// Some updated weights become parameters, rounded where these are.
+  private func publish(_ elements: Range<Int>) {
+    guard state.master != nil else { return }
+    sum.wire.round(weights + elements.lowerBound, parameters.base + elements.lowerBound, elements.count)
   }
 
   private func exchange(
@@ -148,7 +193,13 @@ package final class SynchronizedStep {
   /// Does something with the exponential moving average of the parameters in their place, on all ranks. As
   /// it is without an average, or before the first step.
   package func withAverage<Result>(afterStep step: Int, _ body: () throws -> Result) throws -> Result {
-    guard state.average != nil, step > 0 else { return try body() }
+    guard let average = state.average, step > 0 else { return try body() }
+    if let master = state.master {
+      try show(average)
+      let result = Swift.Result { try body() }
+      try show(master)
+      return try result.get()
+    }
     func swap() throws {
       try sum.settle()
       state.swapAverage(with: parameters.base)
@@ -184,7 +235,10 @@ package final class SynchronizedStep {
 
   /// Every rank tells the others what it found, so that all say the same.
   private func agreedFault() throws(MessagePassingError) -> String {
-    let mine = fault.map { "\($0.place) (rank \(communicator.rank), shard \($0.shard))" } ?? ""
+    let found = fault.map {
+      "\($0.place) (rank \(first.rank + communicator.rank), shard \(first.shard + $0.shard))"
+    }
+    let mine = foreseenFault ?? found ?? ""
     let all = try communicator.allgather(bytes: Array(mine.utf8))
       .map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
     return all.isEmpty ? "the sum of all losses" : all.joined(separator: ", ")

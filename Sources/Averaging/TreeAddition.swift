@@ -1,7 +1,7 @@
-import CKernels
-
 /// How partials are added up in the shape of the canonical tree, a piece at a time: a list of additions over the
 /// partials and some places for results between them. Worked out once.
+///
+/// Sums that other ranks could have sent are rounded as they travel; the sum of all shards never travels.
 struct TreeAddition {
   private enum Operand {
     case partial(Int)
@@ -13,13 +13,17 @@ struct TreeAddition {
   /// The same additions among the partials alone, and the one that then holds the sum.
   private var additionsInPlace: [(from: Int, into: Int)] = []
   private(set) var holder = 0
+  private let wire: WireFormat
+  /// The number of the addition that makes the sum of all shards; −1 where none does.
+  private let lastOfTree: Int
   /// Places for results that are needed at a time.
   private(set) var placeCount = 0
 
   /// - Parameters:
   ///   - root: the node to add up; it must have a value.
   ///   - nodes: those that the partials are the sums of.
-  init(_ root: Range<Int>, of nodes: [Range<Int>]) {
+  ///   - shards: of a step.
+  init(_ root: Range<Int>, of nodes: [Range<Int>], shards: Int, wire: WireFormat) {
     var additions: [(left: Operand, right: Operand, into: Int)] = []
     var (free, count): ([Int], Int) = ([], 0)
     let result: Operand? = CanonicalTree.fold(
@@ -50,6 +54,11 @@ struct TreeAddition {
     self.additions = additions
     self.result = result ?? .partial(0)
     placeCount = count
+    self.wire = wire
+    let halves = CanonicalTree.split(root).map { [root.lowerBound..<$0, $0..<root.upperBound] } ?? []
+    let meetsAtRoot =
+      !nodes.contains(root) && halves.allSatisfy { half in nodes.contains { !$0.clamped(to: half).isEmpty } }
+    lastOfTree = root == 0..<shards && meetsAtRoot ? additions.count - 1 : -1
 
     var holders = [Int](repeating: 0, count: count)
     func holder(_ operand: Operand) -> Int {
@@ -71,12 +80,13 @@ struct TreeAddition {
   /// - Parameters:
   ///   - partials: where each partial's elements begin, by its number.
   ///   - places: room for `placeCount` times `stride` elements.
-  ///   - leavesRest: whether the last addition is left to the caller.
+  ///   - leavesRest: whether the last addition is left to the caller, where its sum is not to be rounded.
+  ///   - exactly: whether nothing is rounded, as of riders.
   /// - Returns: where the sum lies, in a place, or, of a single partial, in itself; and what has still to be added to it.
   @inline(__always)
   func run(
     count: Int, places: UnsafeMutablePointer<Float>, stride: Int, leavesRest: Bool = false,
-    partials: (Int) -> UnsafeMutablePointer<Float>
+    exactly: Bool = false, partials: (Int) -> UnsafeMutablePointer<Float>
   ) -> GradientTerms {
     @inline(__always) func address(_ operand: Operand) -> UnsafeMutablePointer<Float> {
       switch operand {
@@ -86,8 +96,9 @@ struct TreeAddition {
     }
     for (index, addition) in additions.enumerated() {
       let (left, right) = (address(addition.left), address(addition.right))
-      if leavesRest, index == additions.count - 1 { return GradientTerms(sum: left, rest: right) }
-      lockstep_add(left, right, places + addition.into * stride, count)
+      let isExact = exactly || wire == .float32 || index == lastOfTree
+      if leavesRest, isExact, index == additions.count - 1 { return GradientTerms(sum: left, rest: right) }
+      (isExact ? WireFormat.float32 : .bfloat16).add(left, right, places + addition.into * stride, count)
     }
     return GradientTerms(sum: address(result))
   }
@@ -96,8 +107,9 @@ struct TreeAddition {
   func runInPlace(
     count: Int, partials: (Int) -> UnsafeMutablePointer<Float>
   ) -> UnsafeMutablePointer<Float> {
-    for addition in additionsInPlace {
-      lockstep_add(partials(addition.into), partials(addition.from), partials(addition.into), count)
+    for (index, addition) in additionsInPlace.enumerated() {
+      let into = partials(addition.into)
+      (index == lastOfTree ? .float32 : wire).add(into, partials(addition.from), into, count)
     }
     return partials(holder)
   }

@@ -10,7 +10,7 @@ package final class OptimizerState {
   package let rule: UpdateRule
   /// The part of the parameter vector that is updated here.
   package let range: Range<Int>
-  /// The names of `vectors`: the rule's, and `ema` for the average of the parameters.
+  /// The names of `vectors`: the rule's, `ema` for the average of the parameters, `master` for what they were rounded from.
   package let names: [String]
   /// Element 0 belongs to parameter element `range.lowerBound`.
   package let vectors: [Arena<Float>]
@@ -18,7 +18,10 @@ package final class OptimizerState {
   package let norms: ParameterNorms?
 
   /// The exponential moving average of the parameters, if one is kept.
-  package var average: Arena<Float>? { averageDecay == nil ? nil : vectors.last }
+  package let average: Arena<Float>?
+
+  /// The range of the parameters as the updates make them, where all compute with rounded ones.
+  package let master: Arena<Float>?
 
   /// Whether `update` makes the last addition of the gradients by itself.
   package var addsRest: Bool {
@@ -40,13 +43,16 @@ package final class OptimizerState {
     let parameter: Int
   }
 
-  package init(_ optimizer: Optimizer, layout: VectorLayout, range: Range<Int>) {
+  /// - Parameter keepsMaster: whether there is a `master`.
+  package init(_ optimizer: Optimizer, layout: VectorLayout, range: Range<Int>, keepsMaster: Bool = false) {
     rule = optimizer.rule
     self.range = range
     averageDecay = optimizer.averageDecay
-    names = rule.stateNames + (averageDecay == nil ? [] : ["ema"])
+    names = rule.stateNames + (averageDecay == nil ? [] : ["ema"]) + (keepsMaster ? ["master"] : [])
     norms = rule.usesNorms ? ParameterNorms(layout, optimizer: optimizer, range: range) : nil
-    vectors = Self.vectors(optimizer, count: range.count)
+    average = averageDecay == nil ? nil : Arena(count: range.count)
+    master = keepsMaster ? Arena(count: range.count) : nil
+    vectors = Self.vectors(optimizer.rule, count: range.count) + [average, master].compactMap { $0 }
     parts = Self.parts(optimizer, layout, range)
     // Of all parameters, not of the range's: owners must round alike.
     penalizes = layout.entries.map(optimizer.settings).contains { $0.l1 != 0 || $0.l2 != 0 }
@@ -60,19 +66,19 @@ package final class OptimizerState {
     averageDecay = nil
     names = rule.stateNames
     norms = nil
-    vectors = Self.vectors(Optimizer(rule, learningRate: 0), count: range.count)
+    (average, master) = (nil, nil)
+    vectors = Self.vectors(rule, count: range.count)
     let settings = ParameterSettings(weightDecay: rule.weightDecay)
     parts = [Part(range: 0..<range.count, settings: settings, parameter: 0)]
     penalizes = false
   }
 
-  private static func vectors(_ optimizer: Optimizer, count: Int) -> [Arena<Float>] {
-    let state = optimizer.rule.stateNames.map { _ in
+  private static func vectors(_ rule: UpdateRule, count: Int) -> [Arena<Float>] {
+    rule.stateNames.map { _ in
       let vector = Arena<Float>(count: count)
-      vector.base.update(repeating: optimizer.rule.initialState, count: count)
+      vector.base.update(repeating: rule.initialState, count: count)
       return vector
     }
-    return state + (optimizer.averageDecay == nil ? [] : [Arena<Float>(count: count)])
   }
 
   private static func parts(
@@ -146,8 +152,13 @@ package final class OptimizerState {
 
   /// The first half of an update by a rule that has `norms`, up to their exchange. LAMB's directions take the
   /// gradients' place.
+  ///
+  /// - Parameters:
+  ///   - parameters: the whole vector, as all ranks have it: of it norms are taken.
+  ///   - weights: what they were rounded from, of which only the range is looked at; nil: they themselves.
   package func prepare(
-    parameters: UnsafePointer<Float>, gradients: UnsafeMutablePointer<Float>, scale: Float, step: Int,
+    parameters: UnsafePointer<Float>, weights: UnsafePointer<Float>? = nil,
+    gradients: UnsafeMutablePointer<Float>, scale: Float, step: Int,
     momentum: Double? = nil
   ) {
     guard let norms else { return }
@@ -158,7 +169,8 @@ package final class OptimizerState {
         let settings = AdamSettings(beta1: momentum ?? beta1, beta2: beta2, epsilon: epsilon)
           .kernel(scale: scale, learningRate: 1, l2: part.settings.weightDecay, step: step)
         lockstep_lamb_direction(
-          settings, gradients + first, parameters + range.lowerBound + first, vectors[0].base + first,
+          settings, gradients + first, (weights ?? parameters) + range.lowerBound + first,
+          vectors[0].base + first,
           vectors[1].base + first, part.range.count)
       }
       scale = 1

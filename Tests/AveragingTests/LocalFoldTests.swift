@@ -35,12 +35,26 @@ import Testing
     let sums = perform(fold)
     #expect(sums.map(\.node) == [0..<5])
     #expect(sums.map(\.sum) == ["(((0+1)+(2+3))+4)"])
+    #expect(fold.lastOfTree == fold.actions.count - 1)
   }
 
   @Test func aRunThatIsNoNodeGivesSeveralPartials() {
     let sums = perform(LocalFold(run: 3..<7, shards: 8, sizes: [Int](repeating: 2, count: 8)))
     #expect(sums.map(\.node) == [3..<4, 4..<6, 6..<7])
     #expect(sums.map(\.sum) == ["3", "(4+5)", "6"])
+  }
+
+  /// It alone is not rounded: its sum never travels.
+  @Test func theLastAdditionOfTheTreeIsKnownWhereARankMakesIt() {
+    func last(_ run: Range<Int>, _ sizes: [Int]) -> Int? {
+      LocalFold(run: run, shards: sizes.count, sizes: sizes).lastOfTree
+    }
+    #expect(last(0..<4, [1, 1, 1, 1]) == 6)
+    #expect(last(0..<2, [1, 1, 1, 1]) == nil)
+    // The sum of shards 0 and 1 is that of a node that another rank could have.
+    #expect(last(0..<4, [1, 1, 0, 0]) == nil)
+    #expect(last(0..<4, [1, 1, 1, 0]) == 4)
+    #expect(last(0..<1, [1]) == nil)
   }
 
   @Test func emptyShardsAreNeitherComputedNorAdded() {

@@ -57,11 +57,13 @@ private final class StepRun {
     parameters = sum.parameters
     try sum.fill { Self.fillInitialValues($0, layout) }
     step = SynchronizedStep(world, layout: layout, optimizer: optimizer, sum: sum)
+    try step.adoptInitialValues()
   }
 
-  static func initialParameters(_ layout: VectorLayout) -> Arena<Float> {
+  static func initialParameters(_ layout: VectorLayout, _ wire: WireFormat = .float32) -> Arena<Float> {
     let parameters = Arena<Float>(count: layout.count)
     fillInitialValues(parameters, layout)
+    for index in 0..<layout.count { parameters.base[index] = nearest(parameters.base[index], wire) }
     return parameters
   }
 
@@ -113,24 +115,30 @@ private struct SerialRun {
   let layout: VectorLayout
   let shards: Shards
   let optimizer: Optimizer
+  let wire: WireFormat
+  /// What is updated, and what gradients are computed at.
+  let weights: Arena<Float>
   let parameters: Arena<Float>
   let state: OptimizerState
 
-  init(_ layout: VectorLayout, _ shards: Shards, _ optimizer: Optimizer) {
+  init(_ layout: VectorLayout, _ shards: Shards, _ optimizer: Optimizer, _ wire: WireFormat) {
     self.layout = layout
     self.shards = shards
     self.optimizer = optimizer
-    parameters = StepRun.initialParameters(layout)
+    self.wire = wire
+    weights = StepRun.initialParameters(layout)
+    parameters = StepRun.initialParameters(layout, wire)
     state = OptimizerState(optimizer, layout: layout, range: 0..<layout.count)
   }
 
   func run(_ step: Int, batch: Int) {
     let alone = InProcessCommunicator()
-    var total = StepRun.madeUp(alone, layout, shards, parameters, step: step, batch: batch).canonicalTotal()
+    let madeUp = StepRun.madeUp(alone, layout, shards, parameters, step: step, batch: batch)
+    var total = madeUp.canonicalTotal(wire)
     total.withUnsafeMutableBufferPointer { total in
       guard let gradients = total.baseAddress else { return }
       var scale = state.penalize(
-        parameters: parameters.base, gradients: gradients, scale: 1 / Float(batch))
+        parameters: weights.base, gradients: gradients, scale: 1 / Float(batch))
       if let limit = optimizer.clipNorm {
         let norm = GradientNorm(layout, optimizer: optimizer)
         norm.measure(0..<norm.blocks.count, gradients: gradients, startingAt: 0, scale: scale)
@@ -139,10 +147,12 @@ private struct SerialRun {
       let rate = optimizer.schedule.learningRate(base: optimizer.learningRate, step: step)
       let momentum = optimizer.schedule.momentum(step: step)
       state.prepare(
-        parameters: parameters.base, gradients: gradients, scale: scale, step: step + 1, momentum: momentum)
+        parameters: parameters.base, weights: weights.base, gradients: gradients, scale: scale,
+        step: step + 1, momentum: momentum)
       state.update(
-        parameters: parameters.base, gradients: gradients, scale: scale, learningRate: rate, step: step + 1,
+        parameters: weights.base, gradients: gradients, scale: scale, learningRate: rate, step: step + 1,
         momentum: momentum)
+      for index in 0..<layout.count { parameters.base[index] = nearest(weights.base[index], wire) }
     }
   }
 }
@@ -240,7 +250,7 @@ extension Scenario {
           }
           for count in index < 2 ? [world.size, 8] : [8] {
             let run = try StepRun(world, layout, Shards(count), optimizer, strategy)
-            let serial = SerialRun(layout, Shards(count), optimizer)
+            let serial = SerialRun(layout, Shards(count), optimizer, strategy.wire)
             for (step, batch) in alternatingBatches.prefix(index > 4 ? 3 : 4).enumerated() {
               _ = try run.run(step, batch: batch)
               serial.run(step, batch: batch)
@@ -249,6 +259,16 @@ extension Scenario {
               for (mine, all) in zip(run.step.state.vectors, serial.state.vectors) {
                 try check(bits: mine.buffer, equal: all.buffer(run.step.sum.owned), "state, \(what)")
               }
+              let own = serial.weights.buffer(run.step.sum.owned)
+              if let master = run.step.state.master {
+                try check(bits: master.buffer, equal: own, "what is rounded, \(what)")
+              }
+              guard let average = serial.state.average else { continue }
+              try run.step.withAverage(afterStep: step + 1) {
+                let expected = average.buffer.map { nearest($0, strategy.wire) }
+                try check(bits: run.parameters.buffer, equal: expected, "average, \(what)")
+              }
+              try check(bits: run.parameters.buffer, equal: serial.parameters.buffer, "again, \(what)")
             }
           }
         }
@@ -260,7 +280,9 @@ extension Scenario {
       for (index, optimizer) in StepRun.optimizers.enumerated() {
         for count in index < 2 ? [world.size, 8] : [8] {
           var formulas = FormulaRun(layout, Shards(count), optimizer)
-          let strategies = index < 2 ? Strategy.all : Strategy.owners + [.allreduce(bucketBytes: 9000)]
+          let strategies =
+            index < 2
+            ? Strategy.exact : [.ordered(.float32), .shared(.float32), .allreduce(bucketBytes: 9000)]
           let runs = try strategies.map { try StepRun(world, layout, Shards(count), optimizer, $0) }
           for (step, batch) in alternatingBatches.prefix(index > 4 ? 2 : 4).enumerated() {
             formulas.run(step, batch: batch)
@@ -290,7 +312,7 @@ extension Scenario {
         let shards = Shards(count)
         for strategy in Strategy.all {
           let run = try StepRun(world, layout, shards, optimizer, strategy)
-          let serial = SerialRun(layout, shards, optimizer)
+          let serial = SerialRun(layout, shards, optimizer, strategy.wire)
           _ = try run.run(0, batch: 37)
           serial.run(0, batch: 37)
           var number = 0
@@ -346,7 +368,7 @@ extension Scenario {
         let largest = Float.greatestFiniteMagnitude / 65536
         let spoiled = (0..<world.size).map { StepRun.Spoiled(shard: $0, element: 20, value: largest) }
         _ = try run.run(0, batch: 37, spoiled: spoiled)
-        let unchanged = StepRun.initialParameters(layout)
+        let unchanged = StepRun.initialParameters(layout, strategy.wire)
         try check(bits: run.parameters.buffer, equal: unchanged.buffer, "\(strategy)")
       }
     },

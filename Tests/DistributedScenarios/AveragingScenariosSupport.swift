@@ -27,28 +27,38 @@ func shardCounts(_ ranks: Int) -> [Int] { Set([ranks, 3, 5, 8, 12]).sorted() }
 
 /// The ways of summing.
 enum Strategy: CustomStringConvertible {
-  case ordered
-  case shared
+  case ordered(WireFormat)
+  case shared(WireFormat)
   case allreduce(bucketBytes: Int)
 
   /// Those with the canonical tree's bits.
-  static let owners: [Strategy] = [.ordered, .shared]
+  static let owners: [Strategy] = WireFormat.allCases.flatMap { [.ordered($0), .shared($0)] }
   /// Besides these a bucket for each parameter, a few, and one for all.
   static let all: [Strategy] =
     owners + [4, 9000, 1 << 30].map { .allreduce(bucketBytes: $0) }
+  /// Those that round nothing.
+  static let exact: [Strategy] = all.filter { $0.wire == .float32 }
+
+  var wire: WireFormat {
+    switch self {
+    case .ordered(let wire), .shared(let wire): wire
+    case .allreduce: .float32
+    }
+  }
 
   func make(
     _ world: any Communicator, _ layout: VectorLayout, _ shards: Shards, batches: [Int]
   ) throws -> any GradientSum {
     switch self {
-    case .ordered:
+    case .ordered(let wire):
       // Slices of the longest layout travel in several parts, which end anywhere.
       try OwnerSum(
-        world, layout: layout, shards: shards, batchSizes: batches, sharing: false, messageLength: 700,
-        sendsEarly: true)
-    case .shared:
+        world, layout: layout, shards: shards, batchSizes: batches, sharing: false, wire: wire,
+        messageLength: 700, sendsEarly: true)
+    case .shared(let wire):
       try OwnerSum(
-        world, layout: layout, shards: shards, batchSizes: batches, sharing: true, messageLength: 1500)
+        world, layout: layout, shards: shards, batchSizes: batches, sharing: true, wire: wire,
+        messageLength: 1500)
     case .allreduce(let bytes):
       AllreduceSum(world, layout: layout, shards: shards, batchSizes: batches, bucketBytes: bytes)
     }
@@ -60,8 +70,8 @@ enum Strategy: CustomStringConvertible {
 
   var description: String {
     switch self {
-    case .ordered: "ordered"
-    case .shared: "shared"
+    case .ordered(let wire): "ordered, \(wire)"
+    case .shared(let wire): "shared, \(wire)"
     case .allreduce(let bytes): "allreduce in buckets of \(bytes) bytes"
     }
   }
@@ -127,26 +137,42 @@ struct MadeUpShards {
   }
 
   /// The sum over all shards by one rank alone, in the canonical tree's order; gaps are zero.
-  func canonicalTotal() -> [Float] {
+  func canonicalTotal(_ wire: WireFormat) -> [Float] {
     var total = [Float](repeating: 0, count: layout.count)
     for entry in layout.entries {
-      for element in entry.range { total[element] = canonicalSum(0..<sizes.count, element) ?? 0 }
+      for element in entry.range { total[element] = canonicalSum(0..<sizes.count, element, wire) ?? 0 }
     }
     return total
   }
 
-  private func canonicalSum(_ shards: Range<Int>, _ element: Int) -> Float? {
+  private func canonicalSum(_ shards: Range<Int>, _ element: Int, _ wire: WireFormat) -> Float? {
     if shards.count == 1 {
       let samples = sizes[shards.lowerBound]
-      return samples == 0 ? nil : gradient(shards.lowerBound, samples, element)
+      return samples == 0 ? nil : nearest(gradient(shards.lowerBound, samples, element), wire)
     }
     var leftCount = shards.count - 1
     while leftCount & (leftCount - 1) != 0 { leftCount &= leftCount - 1 }
-    let left = canonicalSum(shards.prefix(leftCount), element)
-    let right = canonicalSum(shards.dropFirst(leftCount), element)
+    let left = canonicalSum(shards.prefix(leftCount), element, wire)
+    let right = canonicalSum(shards.dropFirst(leftCount), element, wire)
     guard let left, let right else { return left ?? right }
-    return left + right
+    return shards.count == sizes.count ? left + right : nearest(left + right, wire)
   }
+}
+
+/// A number as it travels: the nearest of the two bfloat16 numbers that it lies between; of equally near ones that
+/// with an even last bit.
+func nearest(_ x: Float, _ wire: WireFormat) -> Float {
+  guard wire == .bfloat16, x.isFinite else { return x }
+  let inner = x.bitPattern & 0xFFFF_0000
+  let outer = inner + 0x10000
+  func value(_ bits: UInt32) -> Double {
+    // What would come behind the largest number.
+    if bits & 0x7FFF_FFFF == 0x7F80_0000 { return bits >> 31 == 0 ? 0x1p128 : -0x1p128 }
+    return Double(Float(bitPattern: bits))
+  }
+  let (toInner, toOuter) = (abs(Double(x) - value(inner)), abs(Double(x) - value(outer)))
+  if toInner == toOuter { return Float(bitPattern: inner & 0x10000 == 0 ? inner : outer) }
+  return Float(bitPattern: toInner < toOuter ? inner : outer)
 }
 
 /// A value in ±1..<256, for each of the three another one, of very different magnitudes: sums of them

@@ -75,6 +75,20 @@ import Training
     #expect(near.machines == 1 && near.averaging.messagesBetween == 0 && near.averaging.seconds < 0.1)
   }
 
+  @Test func `what travels less between machines is counted`() throws {
+    func bytes(_ settings: String...) throws -> Double {
+      try plan(settings, ranks: 4, perMachine: 2, network: "1us,1Mbit").averaging.bytesBetween
+    }
+    let all = try bytes()
+    #expect(try bytes("averaging.wire=bfloat16") == all / 2)
+    #expect(try bytes("averaging={strategy: periodic, everySteps: 20}") == all / 20)
+    #expect(try bytes("averaging={strategy: periodic, everySteps: 20, wire: bfloat16}") == all / 40)
+    // What parameters are rounded from is kept besides.
+    let (exact, rounded) = (try plan([], ranks: 4), try plan(["averaging.wire=bfloat16"], ranks: 4))
+    let vector = exact.memory.parameters
+    #expect(abs(rounded.memory.optimizerState - exact.memory.optimizerState - vector / 4) < 0.1 * vector)
+  }
+
   /// Each has something in its step that the others have not.
   @Test(arguments: [
     [

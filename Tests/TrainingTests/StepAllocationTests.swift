@@ -20,7 +20,7 @@ import Training
 
   private func makeTrainer(
     _ averaging: AveragingStrategy, _ optimizer: Optimizer,
-    _ model: any Layer = MultilayerPerceptron(widths: [32, 24, 10])
+    _ model: any Layer = MultilayerPerceptron(widths: [32, 24, 10]), wire: WireFormat = .float32
   ) throws -> Trainer {
     var stream = RandomStream(seed: 3, purpose: .test)
     let inputs = (0..<640 * 32).map { _ in stream.normal() }
@@ -28,7 +28,8 @@ import Training
     let data = try TensorDataset(inputs: inputs, inputShape: [32], labels: labels, classes: 10)
     return try Trainer(
       model, loss: .crossEntropy, optimizer: optimizer, data: data,
-      batch: Self.batch, shards: Self.shards, averaging: averaging, in: World(InProcessCommunicator()))
+      batch: Self.batch, shards: Self.shards, averaging: averaging, wire: wire,
+      in: World(InProcessCommunicator()))
   }
 
   /// Allocations inside the matrix products of as many steps.
@@ -71,6 +72,22 @@ import Training
     #expect(
       counted == products, "\(counted) in \(Self.steps) steps, \(products) inside their matrix products")
     #expect(trainer.step == 60)
+  }
+
+  @Test func neitherRoundedNorLocalStepsAllocate() throws {
+    ComputeLibrary.setThreads(1)
+    let averaging: [AveragingStrategy] = [.shared, .periodic(LocalSteps(period: 4))]
+    for (averaging, wire) in averaging.flatMap({ way in WireFormat.allCases.map { (way, $0) } }) {
+      let optimizer = Optimizer(.adam(), learningRate: 1e-3, clipNorm: 0.1)
+      let trainer = try makeTrainer(averaging, optimizer, wire: wire)
+      let products = try allocationsOfProducts(trainer.objective)
+      var counted = 0
+      _ = try trainer.fit(untilStep: 60) { _ in
+        if trainer.step == 15 { allocation_counter_arm() }
+        if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
+      }
+      #expect(counted == products, "\(averaging), \(wire): \(counted), \(products) inside their products")
+    }
   }
 
   @Test(arguments: [AveragingStrategy.shared, .allreduce(bucketBytes: 1024)])

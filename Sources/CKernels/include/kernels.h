@@ -27,6 +27,14 @@ uint32_t lockstep_largest_magnitude(const float *x, size_t n);
 // The sum of squares of x·factor, in double precision.
 double lockstep_sum_of_squares(const float *x, float factor, size_t n);
 
+// bfloat16.c: floats whose lower half is zero, rounded to the nearest, ties to even; a NaN stays one.
+void lockstep_round_bfloat16(const float *x, float *y, size_t n);
+// y = a + b, rounded.
+void lockstep_add_bfloat16(const float *a, const float *b, float *y, size_t n);
+// The upper halves of values that are rounded already, one behind the other, and back. They lie apart.
+void lockstep_pack_bfloat16(const float *x, void *packed, size_t n);
+void lockstep_unpack_bfloat16(const void *packed, float *y, size_t n);
+
 // activations.c
 void lockstep_activate(lockstep_activation kind, const float *x, float *y, size_t n);
 // y[r, c] = activation(x[r, c] + bias[c]); bias may be null.

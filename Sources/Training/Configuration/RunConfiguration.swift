@@ -95,6 +95,10 @@ public struct RunConfiguration: Sendable, Equatable, ConfigurationSection {
     try reader.section("metrics", &metrics)
     try reader.section("nonFinite", &nonFinite, shorthand: "action")
     try reader.section("audit", &audit)
+    try reader.require(
+      averaging.strategy != .periodic || nonFinite.action == .stop, at: "nonFinite",
+      expected: "stop with averaging periodic, where only the worker concerned would skip", found: "skip",
+      remedy: "Take it back with: --set nonFinite=stop")
   }
 
   /// `epochs` or `steps`, never both. The length is no part of the identity, so that a finished run can

@@ -1,3 +1,4 @@
+import Averaging
 import Checkpoints
 import Datasets
 import TensorCore
@@ -13,13 +14,28 @@ public struct AveragingConfiguration: Sendable, Equatable, ConfigurationSection 
     case ordered
     /// The plain MPI call; bits depend on the number of ranks.
     case allreduce
+    /// Local steps, and now and then an average of the parameters; bits depend on the number of workers.
+    case periodic
   }
 
   public var strategy = Strategy.auto
   /// The size of the pieces in which gradients travel, in MiB (2²⁰ bytes).
   public var bucketMiB = 1.0
+  /// How gradients and parameters travel between machines, and what they are therefore rounded to everywhere.
+  public var wire = WireFormat.float32
+  /// Of `periodic`: steps between two averagings, the outer optimizer's learning rate and momentum, and what trains by
+  /// itself.
+  public var everySteps = 50
+  public var learningRate = 0.7
+  public var momentum = 0.9
+  public var workers = LocalSteps.Workers.machines
 
   public init() {}
+
+  /// What `periodic` does.
+  public var localSteps: LocalSteps {
+    LocalSteps(period: everySteps, learningRate: learningRate, momentum: momentum, workers: workers)
+  }
 
   /// `bucketMiB` in bytes, a multiple of 4 and at least that.
   public var bucketBytes: Int { max(4, Int(bucketMiB * 1_048_576) & ~3) }
@@ -27,10 +43,25 @@ public struct AveragingConfiguration: Sendable, Equatable, ConfigurationSection 
   mutating func read(from reader: ConfigurationReader) throws(ConfigurationError) {
     // All others give the same bits, so that one may resume what another began. (It matters where this writes; then
     // the value is already what it will be.)
-    let hasBitsOfItsOwn = strategy == .allreduce
+    let hasBitsOfItsOwn = strategy == .allreduce || strategy == .periodic
     try reader.choice("strategy", &strategy, affectsWeights: hasBitsOfItsOwn)
     // MPI chooses its algorithm, and with it the order of additions, by the size of a message.
     try reader.number("bucketMiB", &bucketMiB, .bucketMiB, affectsWeights: strategy == .allreduce)
+    // Not named where nothing is rounded: checkpoints from before there was a choice have no such line.
+    let rounds = wire != .float32
+    try reader.choice("wire", &wire, affectsWeights: rounds)
+    try reader.require(
+      wire == .float32 || strategy != .allreduce, at: "wire",
+      expected: "float32 with allreduce, for MPI adds no other numbers", found: wire.rawValue,
+      remedy: "Let Lockstep add them: --set averaging.strategy=auto")
+    guard strategy == .periodic else {
+      return try reader.exclude(
+        ["everySteps", "learningRate", "momentum", "workers"], belongingTo: "averaging.strategy periodic")
+    }
+    try reader.integer("everySteps", &everySteps, in: 1...1_000_000)
+    try reader.number("learningRate", &learningRate, .positive)
+    try reader.number("momentum", &momentum, .belowOne)
+    try reader.choice("workers", &workers)
   }
 }
 

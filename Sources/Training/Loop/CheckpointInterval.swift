@@ -16,9 +16,11 @@ package struct CheckpointInterval {
   }
 
   /// Whether a save is due after a step, counted from 1: the same on all ranks.
-  package func isDue(afterStep step: Int) -> Bool {
+  ///
+  /// - Parameter last: the step before at which there could have been one; nil: the one before.
+  package func isDue(afterStep step: Int, last: Int? = nil) -> Bool {
     guard configuration.every == .given else { return false }
-    if let steps = configuration.everySteps, step % steps == 0 { return true }
+    if let steps = configuration.everySteps, step / steps > (last ?? step - 1) / steps { return true }
     return step % stepsPerEpoch == 0 && (step / stepsPerEpoch) % configuration.everyEpochs == 0
   }
 

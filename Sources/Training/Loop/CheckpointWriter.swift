@@ -45,7 +45,7 @@ final class CheckpointWriter: @unchecked Sendable {
     /// As they were at the step's end.
     let parameters: Arena<Float>
     let stepCount: Arena<Int64>
-    let stateNames: [String]
+    let vectors: [StateVector]
     let stream: StateStream
   }
 
@@ -114,10 +114,17 @@ final class CheckpointWriter: @unchecked Sendable {
     defer { draft.discard() }
     // First what lies in a ring that others wait for.
     let optimizer = try draft.safetensors(
-      Self.optimizerName, tensors: Self.stateTensors(content.layout, content.stateNames),
+      Self.optimizerName,
+      tensors: content.vectors.flatMap { StateTensor.all(of: $0, content.layout) }.map {
+        Safetensors.Description($0.name, shape: $0.entry.shape.dimensions)
+      },
       metadata: ["format": "pt"], order: .asGiven)
     let isWhole = try content.stream.forEachPiece { piece, memory throws(CheckpointError) in
-      try write(memory, at: piece.range.lowerBound, of: content.stateNames[piece.vector], to: optimizer)
+      for part in StateTensor.parts(of: piece.range, content.vectors[piece.vector], content.layout) {
+        try optimizer.write(
+          UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: memory[part.local])),
+          ofTensor: part.tensor.name, at: part.offset * MemoryLayout<Float>.stride)
+      }
     }
     guard isWhole else {
       throw CheckpointError(
@@ -131,38 +138,5 @@ final class CheckpointWriter: @unchecked Sendable {
     try model.write(tensors)
     try draft.add(RunState.name, bytes: try content.state.encoded())
     return try draft.commit(protecting: content.protectedStep)
-  }
-
-  /// The optimizer's vectors, cut into tensors, in the order in which they come.
-  static func stateTensors(_ layout: VectorLayout, _ stateNames: [String]) -> [Safetensors.Description] {
-    stateNames.flatMap { state in
-      layout.entries.map {
-        Safetensors.Description(tensorName($0, state), shape: $0.shape.dimensions)
-      }
-    }
-  }
-
-  static func tensorName(_ entry: VectorLayout.Entry, _ state: String) -> String { "\(entry.name).\(state)" }
-
-  /// The parts of a piece that belong to parameters, each with its place in its tensor.
-  static func parts(
-    of range: Range<Int>, _ layout: VectorLayout
-  ) -> [(entry: VectorLayout.Entry, range: Range<Int>)] {
-    layout.entries.compactMap { entry in
-      let part = entry.range.clamped(to: range)
-      return part.isEmpty ? nil : (entry, part)
-    }
-  }
-
-  private func write(
-    _ piece: UnsafeBufferPointer<Float>, at position: Int, of state: String, to writer: SafetensorsWriter
-  ) throws(CheckpointError) {
-    for (entry, part) in Self.parts(of: position..<position + piece.count, content.layout) {
-      let local = part.lowerBound - position..<part.upperBound - position
-      try writer.write(
-        UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: piece[local])),
-        ofTensor: Self.tensorName(entry, state),
-        at: (part.lowerBound - entry.offset) * MemoryLayout<Float>.stride)
-    }
   }
 }

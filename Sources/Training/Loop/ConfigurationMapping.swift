@@ -6,6 +6,7 @@ extension RunConfiguration {
     case .shared: .shared
     case .ordered: .ordered
     case .allreduce: .allreduce(bucketBytes: averaging.bucketBytes)
+    case .periodic: .periodic(averaging.localSteps)
     }
   }
 }

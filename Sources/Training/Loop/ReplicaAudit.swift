@@ -29,7 +29,8 @@ package struct ReplicaAudit {
     var tensors = layout.allEntries.map {
       (name: $0.name, bytes: UnsafeRawBufferPointer(trainer.parameters.buffer($0.range)))
     }
-    guard sum.slices.elements.count == 1 else { return tensors }
+    // Workers that train by themselves have states of their own.
+    guard sum.slices.elements.count == 1, trainer.periodic == nil else { return tensors }
     let state = trainer.synchronized.state
     for (name, vector) in zip(state.names, state.vectors) {
       tensors += layout.entries.map {

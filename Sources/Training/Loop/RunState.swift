@@ -39,6 +39,8 @@ package struct RunState: Codable, Equatable {
   var libraries: String
   var processor: String
   package var ranks: Int
+  /// The shards of each worker, where workers train by themselves.
+  var workers: [Int]?
 
   package func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()

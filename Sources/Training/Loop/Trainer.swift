@@ -20,6 +20,8 @@ public enum AveragingStrategy: Sendable, Equatable {
   /// `MPI_Iallreduce` per bucket of at least so many bytes, overlapping the backward pass: bits repeat at
   /// the same number of ranks only.
   case allreduce(bucketBytes: Int = 1 << 20)
+  /// Local steps with periodic averaging of the parameters: bits repeat with the same workers only.
+  case periodic(LocalSteps = LocalSteps())
 }
 
 /// Trains a model data-parallel over the ranks of a world. Every rank makes one, with the same arguments,
@@ -55,7 +57,10 @@ public final class Trainer {
 
   package let communicator: any Communicator
   package var parameters: Arena<Float> { synchronized.parameters }
+  /// The steps of all ranks, or of this rank's worker.
   package let synchronized: SynchronizedStep
+  /// Where workers train by themselves.
+  package let periodic: PeriodicStep?
 
   /// Why the ranks do not share memory although they were to.
   package let averagingNote: String?
@@ -92,25 +97,28 @@ public final class Trainer {
   ///   - target: what the model learns to answer, where that is not what the data say: `.input` trains an
   ///     autoencoder on any data.
   ///   - seed: of the initial values, the order of the samples, and dropout.
+  ///   - wire: how gradients and parameters travel between machines; with `bfloat16` they are rounded to it everywhere,
+  ///     so that the bits still don't depend on the ranks. Not with `allreduce`.
   ///   - evaluationShard: samples of one pass when evaluating.
   ///   - threads: of each rank's matrix products; set for the calling thread, which trains. The results
   ///     of a matrix product depend on it, so it is never left to the launcher.
   public convenience init(
     _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
     target: Target? = nil, seed: UInt64 = 0, lastBatch: Sampler.LastBatch = .keep,
-    averaging: AveragingStrategy = .auto, evaluationShard: Int = 500, threads: Int = 1, in world: World
+    averaging: AveragingStrategy = .auto, wire: WireFormat = .float32, evaluationShard: Int = 500,
+    threads: Int = 1, in world: World
   ) throws {
     try self.init(
       model, loss: loss, optimizer: optimizer, data: data, batch: batch, shards: shards, target: target,
-      seed: seed, lastBatch: lastBatch, averaging: averaging, evaluationShard: evaluationShard,
-      threads: threads, over: world.communicator)
+      seed: seed, lastBatch: lastBatch, averaging: averaging, wire: wire,
+      evaluationShard: evaluationShard, threads: threads, over: world.communicator)
   }
 
   package convenience init(
     _ model: any Layer, loss: Loss, optimizer: Optimizer, data: any Dataset, batch: Int, shards: Int? = nil,
     target: Target? = nil, seed: UInt64 = 0, isShuffled: Bool = true, lastBatch: Sampler.LastBatch = .keep,
-    averaging: AveragingStrategy = .auto, evaluationShard: Int = 500, evaluatesOnRankZero: Bool = false,
-    threads: Int = 1, over communicator: any Communicator
+    averaging: AveragingStrategy = .auto, wire: WireFormat = .float32, evaluationShard: Int = 500,
+    evaluatesOnRankZero: Bool = false, threads: Int = 1, over communicator: any Communicator
   ) throws {
     let draft = try eachOrNone(communicator) {
       try TrainerDraft(
@@ -118,14 +126,15 @@ public final class Trainer {
         seed: seed, isShuffled: isShuffled, lastBatch: lastBatch, ranks: communicator.size)
     }
     try self.init(
-      draft, averaging: averaging, evaluationShard: evaluationShard,
+      draft, averaging: averaging, wire: wire, evaluationShard: evaluationShard,
       evaluatesOnRankZero: evaluatesOnRankZero, threads: threads, over: communicator)
   }
 
   /// All ranks call it, none that could not make its draft.
   package init(
-    _ draft: TrainerDraft, averaging: AveragingStrategy = .auto, evaluationShard: Int = 500,
-    evaluatesOnRankZero: Bool = false, threads: Int = 1, over communicator: any Communicator
+    _ draft: TrainerDraft, averaging: AveragingStrategy = .auto, wire: WireFormat = .float32,
+    evaluationShard: Int = 500, evaluatesOnRankZero: Bool = false, threads: Int = 1,
+    over communicator: any Communicator
   ) throws {
     ComputeLibrary.setThreads(threads)
     Failpoint.here(rank: communicator.rankInJob)
@@ -140,23 +149,54 @@ public final class Trainer {
     instructionNames = draft.plans.mapValues(\.names)
     run = draft.shards.ranges(ofRanks: communicator.size)[communicator.rank]
     let layout = draft.objective.layout
+    if case .periodic(let settings) = averaging {
+      try Self.requireWorkers(draft)
+      let periodic = try PeriodicStep(
+        communicator, settings, layout: layout, optimizer: draft.optimizer, shards: draft.shards,
+        batchSizes: draft.sampler.batchSizes, wire: wire)
+      try periodic.fill { draft.objective.fillInitialValues($0, seed: draft.seed) }
+      (self.periodic, synchronized, averagingNote) = (periodic, periodic.inner, periodic.note)
+      together = nil
+      computer = ShardComputer(draft, parameters: periodic.inner.parameters)
+      return
+    }
+    periodic = nil
     let sum: any GradientSum
     switch averaging {
     case .auto, .shared, .ordered:
       let owners = try OwnerSum(
         communicator, layout: layout, shards: draft.shards, batchSizes: draft.sampler.batchSizes,
-        sharing: averaging != .ordered)
+        sharing: averaging != .ordered, wire: wire)
       (sum, averagingNote) = (owners, owners.note)
     case .allreduce(let bucketBytes):
+      precondition(wire == .float32, "MPI adds no bfloat16 numbers")
       sum = AllreduceSum(
         communicator, layout: layout, shards: draft.shards, batchSizes: draft.sampler.batchSizes,
         bucketBytes: bucketBytes)
       averagingNote = nil
+    case .periodic: preconditionFailure("workers train by themselves")
     }
     synchronized = SynchronizedStep(communicator, layout: layout, optimizer: draft.optimizer, sum: sum)
     try sum.fill { draft.objective.fillInitialValues($0, seed: draft.seed) }
+    try synchronized.adoptInitialValues()
     together = SynchronizedShards(draft, parameters: sum.parameters, over: communicator)
     computer = together == nil ? ShardComputer(draft, parameters: sum.parameters) : nil
+  }
+
+  /// Refuses what workers would not do alike.
+  private static func requireWorkers(_ draft: TrainerDraft) throws(TrainingError) {
+    if draft.optimizer.averageDecay != nil {
+      throw TrainingError(
+        at: "ema.decay",
+        expected: "no average of the weights with averaging periodic, where each worker has its own",
+        found: "one", remedy: "Take it out: --set ema.decay=null; the outer optimizer averages, too.")
+    }
+    if draft.plans.values.contains(where: { !$0.synchronizations.isEmpty }) {
+      throw TrainingError(
+        at: "model.synchronizedBatchNorm", expected: "statistics of each shard with averaging periodic",
+        found: "those of the whole batch, of which workers know a part only",
+        remedy: "Set model.synchronizedBatchNorm: false, or another averaging.")
+    }
   }
 
   /// Notes from now on what the time of steps goes to, in shards of so many samples down to each instruction; nil
@@ -173,6 +213,14 @@ public final class Trainer {
 
   public var epoch: Int { step / sampler.batchesPerEpoch }
 
+  /// The first step after `step`, both counted from 1, at whose end all ranks have the same parameters and know the same:
+  /// the next one, but where workers train by themselves. The last step of all is another.
+  package func nextMeeting(afterStep step: Int) -> Int {
+    guard let period = periodic?.settings.period else { return step + 1 }
+    func next(_ length: Int) -> Int { (step / length + 1) * length }
+    return min(next(period), next(sampler.batchesPerEpoch))
+  }
+
   /// Trains on for so many epochs.
   public func fit(epochs: Int) throws {
     _ = try fit(untilStep: (epoch + epochs) * sampler.batchesPerEpoch) { _ in }
@@ -181,10 +229,10 @@ public final class Trainer {
   /// Trains until so many steps have been taken in all, or until some rank was asked to stop.
   ///
   /// - Parameters:
-  ///   - stopRequested: whether this rank was asked to stop; asked before every step.
-  ///   - saveRequested: whether rank 0 wants all to save after the step; asked before every step.
+  ///   - stopRequested: whether this rank was asked to stop; asked before every step in which ranks meet.
+  ///   - saveRequested: whether rank 0 wants all to save after the step; asked before every such step.
   ///   - endsEarly: whether this was enough, the same on all ranks; asked after every step.
-  ///   - afterStep: called after every step with its outcome.
+  ///   - afterStep: called after every step with its outcome; `local` where ranks have not met.
   /// - Returns: whether the last step was reached, or what was done was enough.
   package func fit(
     untilStep last: Int, stopRequested: () -> Bool = { false }, saveRequested: () -> Bool = { false },
@@ -202,6 +250,7 @@ public final class Trainer {
       self.loader = nil
       begin(.other)
     }
+    var meeting = min(nextMeeting(afterStep: step), last)
     while step < last {
       let batch = sampler.batch(step: step).count
       Failpoint.here(step: step + 1)
@@ -209,12 +258,13 @@ public final class Trainer {
       Failpoint.step.reach()
       begin(.compute)
       try together?.compute(batch: batch, phase: { enter($0) }, next: { nextSamples(ofShard: $0, loader) })
-      let outcome = try synchronized.run(
-        step: step, batch: batch, stopRequested: stopRequested(), saveRequested: saveRequested(),
-        skipsFaults: skipped.inARow < skippableSteps, phase: { enter($0) },
-        compute: { shard, gradients, observer in try compute(shard, gradients, observer, loader) })
+      let meets = step + 1 == meeting
+      let outcome = try takeStep(
+        batch: batch, meets: meets, stopRequested: meets && stopRequested(),
+        saveRequested: meets && saveRequested(), loader)
       begin(.other)
       step += 1
+      if meets { meeting = min(nextMeeting(afterStep: step), last) }
       skipped.note(isSkipped: outcome.fault != nil)
       spoilReplica()
       samplesTrained += batch
@@ -227,6 +277,25 @@ public final class Trainer {
     }
     return true
   }
+
+  private func takeStep(
+    batch: Int, meets: Bool, stopRequested: Bool, saveRequested: Bool, _ loader: Loader
+  ) throws -> SynchronizedStep.Outcome {
+    guard let periodic else {
+      return try synchronized.run(
+        step: step, batch: batch, stopRequested: stopRequested, saveRequested: saveRequested,
+        skipsFaults: skipped.inARow < skippableSteps, phase: { enter($0) },
+        compute: { shard, gradients, observer in try compute(shard, gradients, observer, loader) })
+    }
+    try periodic.run(
+      step: step, batch: batch, stopRequested: stopRequested, phase: { enter($0) },
+      compute: { shard, gradients, observer in try compute(shard, gradients, observer, loader) })
+    guard meets else { return .local }
+    return try periodic.average(step: step, saveRequested: saveRequested, phase: { enter($0) })
+  }
+
+  /// What a checkpoint holds of the optimizer.
+  package var stateVectors: [StateVector] { periodic?.state ?? synchronized.stateVectors }
 
   private func enter(_ phase: StepPhase) {
     begin(phase == .compute ? .compute : .communication)

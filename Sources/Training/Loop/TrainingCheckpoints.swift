@@ -29,9 +29,7 @@ final class TrainingCheckpoints {
     let stepCount = Arena<Int64>(count: 1)
 
     init(_ trainer: Trainer) {
-      stream = StateStream(
-        trainer.communicator, slices: trainer.synchronized.sum.slices,
-        vectors: trainer.synchronized.state.vectors)
+      stream = StateStream(trainer.communicator, vectors: trainer.stateVectors)
       parameters = Arena(count: trainer.communicator.rank == 0 ? trainer.parameters.count : 0)
     }
   }
@@ -44,9 +42,6 @@ final class TrainingCheckpoints {
   deinit { close() }
 
   private var layout: VectorLayout { trainer.objective.layout }
-  private var transfer: StateTransfer {
-    StateTransfer(trainer.communicator, slices: trainer.synchronized.sum.slices)
-  }
 
   // MARK: - Saving
 
@@ -67,7 +62,7 @@ final class TrainingCheckpoints {
           CheckpointWriter.Content(
             state: state, description: description, protectedStep: best, layout: layout,
             parameters: copies.parameters, stepCount: copies.stepCount,
-            stateNames: trainer.synchronized.state.names, stream: copies.stream), in: store)
+            vectors: trainer.stateVectors, stream: copies.stream), in: store)
       }
       try copies.stream.advance()
     }
@@ -122,8 +117,8 @@ final class TrainingCheckpoints {
   func check(_ checkpoint: Checkpoint) throws(CheckpointError) {
     try ModelFile.check(
       checkpoint.safetensors(ModelFile.name), has: layout.allEntries.map { ($0.name, $0.shape) })
-    let state = trainer.synchronized.state.names.flatMap { state in
-      layout.entries.map { (CheckpointWriter.tensorName($0, state), $0.shape) }
+    let state = trainer.stateVectors.flatMap { vector in
+      StateTensor.all(of: vector, layout).map { ($0.name, $0.entry.shape) }
     }
     try ModelFile.check(checkpoint.safetensors(CheckpointWriter.optimizerName), has: state)
   }
@@ -133,32 +128,32 @@ final class TrainingCheckpoints {
     // Ranks of one machine share the parameters: no other may still be reading them.
     try trainer.synchronized.sum.settle()
     let model = try checkpoint?.safetensors(ModelFile.name)
-    try StateTransfer(trainer.communicator, slices: Slices(whole: layout)).scatter(into: trainer.parameters) {
-      try read(into: $1, at: $0, from: model) { $0.name }
-    }
+    let parameters = StateVector(name: "", slices: [0..<layout.count], own: trainer.parameters)
+    try scatter(parameters, from: model) { $0.entry.name }
     let buffers = trainer.parameters.buffer(layout.count..<layout.vectorCount)
     for buffer in layout.buffers {
       try model?.floats(buffer.entry.name, into: trainer.parameters.buffer(buffer.entry.range))
     }
     try trainer.communicator.broadcast(UnsafeMutableRawBufferPointer(buffers), from: 0)
     let optimizer = try checkpoint?.safetensors(CheckpointWriter.optimizerName)
-    for (state, vector) in zip(trainer.synchronized.state.names, trainer.synchronized.state.vectors) {
-      try transfer.scatter(into: vector) {
-        try read(into: $1, at: $0, from: optimizer) { CheckpointWriter.tensorName($0, state) }
-      }
+    for vector in trainer.stateVectors {
+      try scatter(vector, from: optimizer) { $0.name }
     }
+    try trainer.periodic?.adoptLoadedValues()
   }
 
-  private func read(
-    into piece: UnsafeMutableBufferPointer<Float>, at position: Int, from file: SafetensorsFile?,
-    name: (VectorLayout.Entry) -> String
-  ) throws(CheckpointError) {
-    piece.update(repeating: 0)
-    for (entry, part) in CheckpointWriter.parts(of: position..<position + piece.count, layout) {
-      let local = part.lowerBound - position..<part.upperBound - position
-      try file?.read(
-        name(entry), at: (part.lowerBound - entry.offset) * MemoryLayout<Float>.stride,
-        into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: piece[local])))
+  /// Reads a vector on rank 0 and brings every rank its part.
+  private func scatter(
+    _ vector: StateVector, from file: SafetensorsFile?, name: (StateTensor) -> String
+  ) throws {
+    let transfer = StateTransfer(trainer.communicator, slices: vector.slices)
+    try transfer.scatter(into: vector.own) { position, piece in
+      piece.update(repeating: 0)
+      for part in StateTensor.parts(of: position..<position + piece.count, vector, layout) {
+        try file?.read(
+          name(part.tensor), at: part.offset * MemoryLayout<Float>.stride,
+          into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: piece[part.local])))
+      }
     }
   }
 }

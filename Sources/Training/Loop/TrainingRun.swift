@@ -55,6 +55,8 @@ public final class TrainingRun {
   /// What came of it, once it has finished.
   package internal(set) var outcome: MemberOutcome?
   var auditedStep: Int?
+  /// The steps at whose ends all ranks have last known the same, and will again.
+  var (lastMeeting, nextMeeting) = (0, 1)
   /// When waits were gathered last.
   var timesBefore: RankTimes?
   var best: RunState.Best?
@@ -99,10 +101,13 @@ public final class TrainingRun {
     let resolved = parts.configuration
     (self.configuration, lastStep) = (resolved, parts.lastStep)
     let trainer = try Trainer(
-      parts.draft, averaging: resolved.averagingStrategy, evaluationShard: resolved.validation.shard,
+      parts.draft, averaging: resolved.averagingStrategy, wire: resolved.averaging.wire,
+      evaluationShard: resolved.validation.shard,
       evaluatesOnRankZero: resolved.validation.on == .rankZero, threads: resolved.threads, over: communicator)
     self.trainer = trainer
-    if resolved.nonFinite.action == .skip { trainer.skippableSteps = resolved.nonFinite.limit }
+    if resolved.nonFinite.action == .skip, trainer.periodic == nil {
+      trainer.skippableSteps = resolved.nonFinite.limit
+    }
     plateau = resolved.makePlateau(trainer.optimizer)
     stepsPerEpoch = trainer.sampler.batchesPerEpoch
     interval = CheckpointInterval(
@@ -135,6 +140,7 @@ public final class TrainingRun {
       }
       let warnings = try identity.check(
         state, path: newest.folder, allowChangedData: options.allowChangedData)
+      try requireWorkers(of: state)
       try checkpoints.check(newest)
       return (state, warnings)
     }
@@ -197,6 +203,21 @@ public final class TrainingRun {
     }
   }
 
+  /// Refuses a checkpoint of other workers: each has an optimizer's state of its own.
+  private func requireWorkers(of state: RunState) throws(TrainingError) {
+    guard state.workers != trainer.periodic?.workers else { return }
+    func text(_ workers: [Int]?) -> String {
+      "\(workers?.count ?? 0) of \((workers ?? []).map { "\($0)" }.joined(separator: ", ")) shards"
+    }
+    let unit = configuration.averaging.workers == .machines ? "machines" : "ranks"
+    throw TrainingError(
+      at: "averaging periodic", expected: "the workers that the run began with, \(text(state.workers))",
+      found: text(trainer.periodic?.workers),
+      remedy:
+        "Go on with \(state.workers?.count ?? 1) \(unit) of equally many ranks each, as before; or begin a new run "
+        + "from the model: the averaging is no part of it.")
+  }
+
   /// Rank 0 has read `state`; everybody goes on from it.
   private func resume(from state: RunState?, warnings: [String]) throws {
     var encoded = try state?.encoded() ?? []
@@ -242,6 +263,13 @@ public final class TrainingRun {
     if wanted.shards == nil, wanted.accumulate == 1, trainer.shards.count > suitable {
       reporter.message(
         "shards raised from \(suitable) to \(trainer.shards.count), one a rank; set shards to keep the bits on other numbers of ranks"
+      )
+    }
+    if let periodic = trainer.periodic {
+      let (settings, count) = (periodic.settings, periodic.workers.count)
+      reporter.message(
+        "averaging periodic: \(count) \(count == 1 ? "worker trains" : "workers train") by themselves for up to "
+          + "\(settings.period) steps; the weights depend on the number of workers, unlike those of averaging auto"
       )
     }
     if let note = trainer.averagingNote {

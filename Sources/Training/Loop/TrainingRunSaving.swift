@@ -12,7 +12,7 @@ extension TrainingRun {
   /// After every step: saves where that is due, and lets the save under way go on.
   func saveWhereDue(isRequested: Bool) throws {
     let isBest = configuration.checkpoint.final == .best && best?.step == trainer.step
-    if interval.isDue(afterStep: trainer.step) || isRequested || isBest {
+    if interval.isDue(afterStep: trainer.step, last: lastMeeting) || isRequested || isBest {
       try save()
     } else if checkpoints.isTravelling {
       try trainer.measure(.checkpoint) { try checkpoints.advance() }
@@ -30,6 +30,7 @@ extension TrainingRun {
         identity: identity.configuration, data: identity.data, program: identity.program,
         libraries: identity.libraries, processor: identity.processor, ranks: communicator.size)
       state.plateau = plateau
+      state.workers = trainer.periodic?.workers
       state.skipped = trainer.skipped.count > 0 ? trainer.skipped : nil
       state.earlyStopping = configuration.earlyStopping.patience == nil ? nil : earlyStopping
       var description = modelDescription

@@ -19,6 +19,7 @@ extension TrainingRun {
 
   private func trainToTheEnd() throws -> Ending {
     reporter.begin(trainer)
+    (lastMeeting, nextMeeting) = (trainer.step, trainer.nextMeeting(afterStep: trainer.step))
     if trainer.step >= lastStep {
       reporter.message(
         "nothing is left to train; prolong the run with, for example, --set epochs=\(2 * lastEpoch)")
@@ -49,13 +50,18 @@ extension TrainingRun {
   private func afterStep(_ outcome: SynchronizedStep.Outcome) throws {
     let step = trainer.step
     if let fault = outcome.fault { reporter.skipped(step: step, fault: fault, trainer.skipped) }
-    if let every = configuration.audit.everySteps, every > 0, step % every == 0 { try audit() }
     // Of several runs in a process only the first would begin with it.
     if start.firstStep == nil, !isQuiet, let age = ProcessAge.seconds {
       start.firstStep = age
       reporter.began(start)
     }
-    if step % configuration.metrics.everySteps == 0 || step == lastStep {
+    guard step == nextMeeting || step == lastStep else {
+      return reporter.progress(trainer, lastStep: lastStep)
+    }
+    func isDue(every: Int) -> Bool { step / every > lastMeeting / every }
+    defer { (lastMeeting, nextMeeting) = (step, trainer.nextMeeting(afterStep: step)) }
+    if let every = configuration.audit.everySteps, every > 0, isDue(every: every) { try audit() }
+    if isDue(every: configuration.metrics.everySteps) || step == lastStep {
       reporter.interval(trainer, epoch: (step - 1) / stepsPerEpoch + 1, waits: try gatherWaits())
     }
     let endsEpoch = step % stepsPerEpoch == 0

@@ -45,9 +45,10 @@ extension TrainingRun {
 
   /// Rank 0 decides.
   private func isTimeUp() -> Bool {
-    timeLimit?.isUp(
-      endsEpoch: (trainer.step + 1) % stepsPerEpoch == 0,
-      nextEndsEpoch: (trainer.step + 2) % stepsPerEpoch == 0,
+    let next = trainer.nextMeeting(afterStep: trainer.step)
+    return timeLimit?.isUp(
+      endsEpoch: next % stepsPerEpoch == 0,
+      nextEndsEpoch: trainer.nextMeeting(afterStep: next) % stepsPerEpoch == 0,
       now: MonotonicTime.seconds) ?? false
   }
 

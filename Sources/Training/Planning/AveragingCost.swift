@@ -65,14 +65,22 @@ private struct Traffic {
     let (layout, share) = (subject.objective.layout, RankShare(subject, batch: subject.batch))
     let vector = 4 * Double(layout.count)
     let riders = 4 * Double(layout.riders.count)
+    let packed = subject.wire == .float32 ? vector : vector / 2
     switch subject.averaging {
     case .ordered:
       // Every rank gets, from every other, each of its sums' part of the slice, with its riders.
       let partials = Double(share.allPartials) / ranks
-      exchange(bytesFromEach: partials * (vector / ranks + riders), messagesFromEach: 2 * partials)
-      gather(vector)
+      exchange(bytesFromEach: partials * (packed / ranks + riders), messagesFromEach: 2 * partials)
+      gather(packed)
     case .shared:
       shared(vector, riders, Double(share.allPartials) / ranks, machines: Double(machines.machines))
+      if subject.wire != .float32 { bytesBetween /= 2 }
+    case .periodic:
+      shared(vector, riders, Double(share.allPartials) / ranks, machines: 1)
+      guard machines.machines > 1 else { break }
+      let (others, period) = (Double(machines.machines - 1), Double(subject.period))
+      bytesBetween += 2 * packed * others / (others + 1) / period
+      messagesBetween += 2 * others / period
     case .allreduce:
       for bucket in Buckets(layout, bytes: subject.bucketBytes).ranges {
         gather(4 * Double(bucket.count))
@@ -82,8 +90,9 @@ private struct Traffic {
     // Clipping, LARS and LAMB tell each other sums of squares, one a block.
     let blocks = 8 * Double(layout.blocks.count)
     let isWhole = subject.averaging == .allreduce
-    if subject.optimizer.clipNorm != nil, !isWhole { gather(blocks) }
-    if subject.optimizer.rule.usesNorms, !isWhole { gather(blocks) }
+    guard !isWhole, subject.averaging != .periodic || isOneMachine else { return }
+    if subject.optimizer.clipNorm != nil { gather(blocks) }
+    if subject.optimizer.rule.usesNorms { gather(blocks) }
   }
 
   /// Everybody to everybody at once.

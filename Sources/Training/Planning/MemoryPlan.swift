@@ -37,10 +37,20 @@ public struct MemoryPlan: Sendable, Equatable, Codable {
     let (layout, data) = (subject.objective.layout, subject.data)
     let share = RankShare(subject, batch: subject.batch)
     let float = Double(MemoryLayout<Float>.stride)
-    let stateCount = subject.optimizer.rule.stateNames.count + (subject.optimizer.averageDecay == nil ? 0 : 1)
+    // With what parameters are rounded from.
+    let stateCount =
+      subject.optimizer.rule.stateNames.count + (subject.optimizer.averageDecay == nil ? 0 : 1)
+      + (subject.wire == .float32 ? 0 : 1)
     parameters = float * Double(layout.vectorCount)
     gradients = float * Double(share.bufferCount * layout.gradientCount + share.receivedCount)
     optimizerState = float * Double(stateCount * share.owned.count)
+
+    if subject.averaging == .periodic {
+      // Where the workers were, how far each has gone, and the outer optimizer's state.
+      parameters += float * Double(layout.vectorCount)
+      gradients += float * Double(layout.gradientCount)
+      optimizerState += float * Double(share.owned.count)
+    }
 
     let sizes = Set(subject.batchSizes.flatMap { subject.shards.ranges(ofBatch: $0).map(\.count) })
     let plans = try sizes.filter { $0 > 0 }.map { try subject.objective.trainingPlan(batch: $0) }

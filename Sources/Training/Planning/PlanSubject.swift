@@ -26,6 +26,9 @@ package struct PlanSubject: Sendable {
   /// Of each rank.
   package var threads = 1
   package var averaging = PlannedAveraging.shared
+  package var wire = WireFormat.float32
+  /// Steps between two averagings of the parameters, where workers train by themselves.
+  package var period = 1
   /// Of the pieces in which an allreduce goes.
   package var bucketBytes = 1 << 20
   /// Whether states are gathered on rank 0 to be saved.
@@ -53,7 +56,8 @@ package struct PlanSubject: Sendable {
       Sampler(seed: 0, count: data.training.count, batch: batch, lastBatch: configuration.lastBatch))
     (self.shards, self.ranks, threads) = (shards, ranks, configuration.threads)
     averaging = PlannedAveraging(configuration.averagingStrategy)
-    bucketBytes = configuration.averaging.bucketBytes
+    (bucketBytes, wire) = (configuration.averaging.bucketBytes, configuration.averaging.wire)
+    if averaging == .periodic { period = configuration.averaging.everySteps }
     saves = true
   }
 
@@ -86,12 +90,15 @@ package enum PlannedAveraging: String, Sendable, Codable {
   case shared
   /// The whole sum for every rank.
   case allreduce
+  /// Local steps, and now and then an average of the parameters.
+  case periodic
 
   package init(_ strategy: AveragingStrategy) {
     switch strategy {
     case .auto, .shared: self = .shared
     case .ordered: self = .ordered
     case .allreduce: self = .allreduce
+    case .periodic: self = .periodic
     }
   }
 }

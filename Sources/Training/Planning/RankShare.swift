@@ -42,6 +42,9 @@ struct RankShare {
     (actions, bufferCount, partials) = (folds[0].actions, folds[0].bufferCount, folds[0].partials.count)
     allPartials = folds.reduce(0) { $0 + $1.partials.count }
     let foreign = allPartials - partials
-    receivedCount = subject.averaging == .shared ? 0 : foreign * (owned.count + layout.riders.count)
+    // Packed as they travel, too.
+    let packed = subject.wire == .float32 ? 0 : owned.count / 2
+    receivedCount =
+      subject.averaging == .ordered ? foreign * (owned.count + packed + layout.riders.count) : 0
   }
 }
