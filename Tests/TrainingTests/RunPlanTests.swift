@@ -119,7 +119,8 @@ import Training
     #expect(abs((step ?? 0) / (plan.stepSeconds * 1e3) - 1) < 1e-9)
     #expect(abs((memoryTotal ?? 0) / (plan.memory.total / 1_048_576) - 1) < 1e-9)
     let memory = try #require(values["memory"] as? [String: Any])
-    #expect(memory.count == 9)
+    // What it goes to, and what of that the ranks of a machine have together.
+    #expect(memory.count == 10 && memory["shared"] != nil)
   }
 
   @Test func `ranks that plan together get one plan`() throws {
