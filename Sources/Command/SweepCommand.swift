@@ -9,19 +9,19 @@ struct SweepCommand: ParsableCommand {
     discussion: """
       SWEEP is a YAML file:
 
-        base: digits                # a configuration file, beside this one, or a preset
-        set: {epochs: 3}            # for all
-        grid:                       # every combination
+        base: digits           # a preset, or a file beside this one
+        set: {epochs: 3}       # for all
+        grid:                  # every combination
           optimizer.learningRate: [0.03, 0.1]
           model.hidden: [[64], [128, 64]]
-        random:                     # so many draws, each with every combination of the grid
+        random:                # draws, each with all of the grid
           trials: 4
           seed: 0
           parameters:
             batch: {choice: [64, 128]}
             optimizer.momentum: {uniform: [0, 0.95]}
-        compare: auto               # validation accuracy, else loss; or accuracy, loss
-        ranks: 2                    # of each; left out: as many as there are for it
+        compare: auto          # accuracy where there is one, or loss
+        ranks: 2               # of each; left out: as there are
 
       Distributions: uniform and logUniform (two bounds), integer (two bounds, both included), choice (values). \
       The ranks are split into groups; a group that has finished one takes the next. Each is trained to the same bits \

@@ -10,7 +10,7 @@ import Testing
     "base: digits\n" + small + "grid: {optimizer.learningRate: [0.02, 0.05, 0.1, 0.2, 0.4]}\n"
 
   /// What a sweep came to, without what tells time: the lines of results.csv by their members.
-  private func results(_ place: Workplace, _ folder: String) throws -> [String: String] {
+  private static func results(_ place: Workplace, _ folder: String) throws -> [String: String] {
     let text = try String(contentsOfFile: place.file("\(folder)/results.csv"), encoding: .utf8)
     let rows = text.components(separatedBy: "\r\n").filter { !$0.isEmpty }
       .map { $0.components(separatedBy: ",") }
@@ -48,10 +48,10 @@ import Testing
     // Everybody had something to do.
     for range in ["rank 0:", "rank 1:", "rank 2:"] { #expect(events(three, range).count >= 1, "\(three)") }
     for range in ["ranks 0, 1:", "ranks 2, 3:"] { #expect(events(pairs, range).count >= 1, "\(pairs)") }
-    let expected = try results(place, "one")
+    let expected = try Self.results(place, "one")
     #expect(expected.count == 5)
-    #expect(try results(place, "three") == expected)
-    #expect(try results(place, "pairs") == expected)
+    #expect(try Self.results(place, "three") == expected)
+    #expect(try Self.results(place, "pairs") == expected)
 
     let alone = try place.lockstep(
       ["train", "digits", "--out", "alone"]
@@ -77,7 +77,7 @@ import Testing
       Array(sweep.replacing("epochs: 2}", with: "epochs: 2, schedule.name: cosine}").utf8), to: "sweep.yaml")
     let result = try place.lockstep(["sweep", "sweep.yaml", "--out", "run"], ranks: 2)
     #expect(result.exitCode == 0, "\(result)")
-    let rows = try results(place, "run")
+    let rows = try Self.results(place, "run")
     #expect(
       rows.mapValues { $0.components(separatedBy: ",")[1] } == [
         "1": "finished", "2": "failed", "3": "finished", "4": "finished", "5": "failed", "6": "failed",
@@ -87,14 +87,14 @@ import Testing
     // Going on with it changes nothing, and trying again only what had failed in training.
     let again = try place.lockstep(["sweep", "--resume", "--out", "run"], ranks: 2)
     #expect(again.exitCode == 0 && events(again, "begins").isEmpty, "\(again)")
-    #expect(try results(place, "run") == rows)
+    #expect(try Self.results(place, "run") == rows)
     let retried = try place.lockstep(["sweep", "--resume", "--retry-failed", "--out", "run"], ranks: 2)
     #expect(retried.exitCode == 0, "\(retried)")
     #expect(
       Set(events(retried, "begins").compactMap { $0.split(separator: " ").dropFirst().first }) == [
         "005", "006",
       ])
-    #expect(try results(place, "run") == rows)
+    #expect(try Self.results(place, "run") == rows)
   }
 
   @Test func aSweepOfWhichAllFailEndsWithOne() throws {
@@ -111,16 +111,23 @@ import Testing
     "base: digits\nset: {data.samples: 1280, data.testSamples: 60, epochs: 30, checkpoint.everySteps: 10}\n"
     + "grid: {optimizer.learningRate: [0.02, 0.05, 0.1]}\n"
 
-  private func undisturbed(_ place: Workplace) throws -> [String: String] {
-    try place.write(Array(Self.long.utf8), to: "sweep.yaml")
-    let result = try place.lockstep(["sweep", "sweep.yaml", "--out", "undisturbed"], ranks: 2)
+  /// The same, left in peace: its results, and the metrics of the members.
+  private static let undisturbed = Result { () throws -> (results: [String: String], metrics: [String]) in
+    let place = try Workplace()
+    try place.write(Array(long.utf8), to: "sweep.yaml")
+    let result = try place.lockstep(["sweep", "sweep.yaml", "--out", "run"], ranks: 2)
     #expect(result.exitCode == 0, "\(result)")
-    return try results(place, "undisturbed")
+    return (try results(place, "run"), try metrics(place))
+  }
+
+  private static func metrics(_ place: Workplace) throws -> [String] {
+    try (1...3).map { "\(try place.metrics("run/members/00\($0)"))" }
   }
 
   @Test func aKilledSweepGoesOnToTheSameTable() throws {
     let place = try Workplace()
-    let expected = try undisturbed(place)
+    let expected = try Self.undisturbed.get()
+    try place.write(Array(Self.long.utf8), to: "sweep.yaml")
     let job = try place.start(
       ["sweep", "sweep.yaml", "--out", "run"], ranks: 2, environment: place.environment)
     try waitUntil("checkpoints of two members") {
@@ -134,16 +141,15 @@ import Testing
     let resumed = try place.lockstep(["sweep", "sweep.yaml", "--resume", "--out", "run"], ranks: 3)
     #expect(resumed.exitCode == 0, "\(resumed)")
     #expect(events(resumed, "goes on from step").count >= 1, "\(resumed)")
-    #expect(try results(place, "run") == expected)
-    for member in ["001", "002", "003"] {
-      #expect(try place.metrics("run/members/\(member)") == place.metrics("undisturbed/members/\(member)"))
-    }
+    #expect(try Self.results(place, "run") == expected.results)
+    #expect(try Self.metrics(place) == expected.metrics)
   }
 
   /// The signal comes to one rank of one group; the other group hears of it through the folder.
   @Test func aStoppedSweepSavesAllMembersAndGoesOnToTheSameTable() throws {
     let place = try Workplace()
-    let expected = try undisturbed(place)
+    let expected = try Self.undisturbed.get()
+    try place.write(Array(Self.long.utf8), to: "sweep.yaml")
     let job = try place.start(
       ["sweep", "sweep.yaml", "--out", "run"], ranks: 2, environment: place.environment)
     try waitUntil("both groups train") {
@@ -159,7 +165,7 @@ import Testing
     let resumed = try place.lockstep(["sweep", "--resume", "--out", "run"], ranks: 2)
     #expect(resumed.exitCode == 0, "\(resumed)")
     #expect(events(resumed, "goes on from step").count == 2, "\(resumed)")
-    #expect(try results(place, "run") == expected)
+    #expect(try Self.results(place, "run") == expected.results)
   }
 
   @Test func aTimeLimitStopsASweepInTime() throws {
@@ -169,6 +175,7 @@ import Testing
       ["sweep", "sweep.yaml", "--out", "run", "--time-limit", "3s"], ranks: 2, timeout: 20)
     #expect(result.exitCode == 75 && result.seconds < 6, "\(result)")
     #expect(events(result, "is stopped and saved").count == 2, "\(result)")
+    #expect(events(result, "begins").count == 2 && events(result, "goes on").isEmpty, "\(result)")
     #expect(result.standardOutput.contains("stopped by the time limit, 3 of 3 members are left"), "\(result)")
   }
 
@@ -194,8 +201,8 @@ import Testing
     let result = try launch(
       ["sweep", "sweep.yaml", "--out", "run", "--attempts", "2"], in: place, failpoints: "step:crash:step=15")
     #expect(result.exitCode == 0, "\(result)")
-    #expect(result.standardError.components(separatedBy: "failpoint step: crash").count == 3, "\(result)")
-    let rows = try results(place, "run")
+    #expect(result.standardError.contains("finished, begun again 2 times"), "\(result)")
+    let rows = try Self.results(place, "run")
     #expect(
       rows["1"]?.hasPrefix("1,finished") == true && rows["3"]?.hasPrefix("3,finished") == true, "\(rows)")
     #expect(rows["2"]?.contains("the job ended 2 times while it was trained") == true, "\(rows)")
@@ -203,28 +210,34 @@ import Testing
     #expect(place.processes().isEmpty)
   }
 
+  @Test func aMistakeThatAllRanksFindIsSaidOnce() throws {
+    try expectMistake(
+      ["sweep", "sweep.yaml"], "base: digits\ngrid: {optimizer.learningRat: [1]}\n", "optimizer.learningRate",
+      ranks: 2)
+    try expectMistake(["sweep"], "", "Name a sweep's file", ranks: 2)
+  }
+
   @Test(arguments: [
-    (
-      ["sweep", "sweep.yaml"], "base: digits\ngrid: {optimizer.learningRat: [1]}\n", "optimizer.learningRate"
-    ),
     (["sweep", "sweep.yaml"], "base: digits\ngrid: {batch: [many]}\n", "sweep.yaml:2"),
     (["sweep", "none.yaml"], "", "none.yaml"),
     (["sweep", "--resume", "--out", "nowhere"], "", "plan.json"),
     (["crossvalidate", "digits", "--folds", "3", "--set", "bach=3"], "", "batch"),
     (["crossvalidate", "digits", "--folds", "1"], "", "--folds"),
     (["crossvalidate", "digits"], "", "--folds"),
-    (["sweep"], "", "Name a sweep's file"),
   ])
-  func mistakesAreSaidOnceAndNothingIsBegun(_ arguments: [String], _ yaml: String, _ words: String) throws {
+  func mistakesAreSaidAndNothingIsBegun(_ arguments: [String], _ yaml: String, _ words: String) throws {
+    try expectMistake(arguments, yaml, words, ranks: nil)
+  }
+
+  private func expectMistake(_ arguments: [String], _ yaml: String, _ words: String, ranks: Int?) throws {
     let place = try Workplace()
     try place.write(Array(yaml.utf8), to: "sweep.yaml")
-    let result = try place.lockstep(arguments, ranks: 2)
+    let result = try place.lockstep(arguments, ranks: ranks)
     #expect(result.exitCode == 2, "\(result)")
-    #expect(result.standardError.components(separatedBy: words).count >= 2, "\(result)")
-    #expect(
-      result.messages.count + result.standardError.components(separatedBy: "Error: ").count - 1 == 1,
-      "\(result)")
-    #expect(!FileManager.default.fileExists(atPath: place.file("runs")))
+    #expect(result.standardError.contains(words), "\(result)")
+    let said = result.messages.count + result.standardError.components(separatedBy: "Error: ").count - 1
+    #expect(said == 1, "\(result)")
+    #expect(try place.names("") == ["sweep.yaml"])
   }
 
   @Test func aFolderWithSomethingElseInItIsRefused() throws {
@@ -251,7 +264,7 @@ import Testing
     #expect(two.exitCode == 0, "\(two)")
     let four = try place.lockstep(folds + ["--out", "four"], ranks: 4)
     #expect(four.exitCode == 0, "\(four)")
-    #expect(try results(place, "two") == results(place, "four"))
+    #expect(try Self.results(place, "two") == Self.results(place, "four"))
     #expect(
       two.standardOutput.contains(
         /validation accuracy  \d+\.\d\d % ± \d+\.\d\d \(standard deviation over 3 folds\)/),
@@ -261,7 +274,9 @@ import Testing
         + settings("validation.folds=3", "validation.fold=2", "validation.stratified=true"))
     #expect(alone.exitCode == 0, "\(alone)")
     #expect(try place.digest("two/members/002") == place.digest("alone"))
-    let digests = try results(place, "two").values.map { $0.components(separatedBy: ",").suffix(3).first }
+    let digests = try Self.results(place, "two").values.map {
+      $0.components(separatedBy: ",").suffix(3).first
+    }
     #expect(Set(digests).count == 3, "\(digests)")
   }
 
@@ -280,7 +295,7 @@ import Testing
     let place = try Workplace()
     let result = try place.lockstep(
       ["crossvalidate", "digits", "--folds", "2", "--out", "run"]
-        + settings("data.samples=200", "data.testSamples=0", "epochs=1", "optimizer.learningRate=1e30"),
+        + settings("data.samples=200", "data.testSamples=0", "epochs=3", "optimizer.learningRate=1e30"),
       ranks: 2)
     #expect(result.exitCode == 1, "\(result)")
   }

@@ -53,9 +53,10 @@ private func failure(_ yaml: String) throws -> ConfigurationError {
 
   /// The number of shards, on which the bits depend, comes from the file and never from the ranks that there are.
   @Test func ranksThatAreAskedForRaiseTheShards() throws {
-    let text = "base: digits\nset: {batch: 64}\ngrid: {seed: [0, 1]}\n"
-    let few = try configurations(try plan(text))
-    let many = try configurations(try plan(text + "ranks: 16\n"))
+    let text = "base: base.yaml\nset: {batch: 64}\ngrid: {seed: [0, 1]}\n"
+    let base = "data: {name: digits}\n"
+    let few = try configurations(try plan(text, base: base))
+    let many = try configurations(try plan(text + "ranks: 16\n", base: base))
     #expect(few.allSatisfy { ($0.shards ?? 99) < 16 } && many.allSatisfy { $0.shards == 16 })
   }
 

@@ -167,7 +167,7 @@ public final class MemberRunner {
 
   /// Whether nothing new is to be begun.
   private var isStopping: Bool {
-    if StopSignal.request != nil || stopFile.isRequested { return true }
+    if StopSignal.request != nil || stopFile.isRequestedNow { return true }
     guard let limit = options.timeLimit, let age = ProcessAge.seconds else { return false }
     return age + longestStart + min(5, limit / 4) >= limit
   }
@@ -189,8 +189,9 @@ public final class MemberRunner {
     if let outcome {
       try folder.settle(member, outcome)
     } else {
-      folder.unclaim(member)
+      // In this order: nobody else is to take it now.
       folder.requestStop()
+      folder.unclaim(member)
     }
     tell(member, outcome)
   }

@@ -60,7 +60,7 @@ package struct MemberTable {
     let isSweep = plan.kind == .sweep
     var lines = [
       (isSweep ? ["", "member"] : []) + keys + figures
-        + (isSweep ? ["best epoch", "time", "weights"] : ["time", "weights"])
+        + (figures.isEmpty ? ["state"] : isSweep ? ["best epoch", "time", "weights"] : ["time", "weights"])
     ]
     for (index, row) in rows.enumerated() {
       let values = row.member.parameters.map(\.value)

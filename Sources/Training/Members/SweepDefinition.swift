@@ -37,6 +37,10 @@ struct SweepDefinition: ConfigurationSection {
     var definition = SweepDefinition()
     try definition.read(from: reader)
     try reader.refuseUnknownKeys()
+    try reader.require(
+      !definition.grid.isEmpty || !definition.random.parameters.isEmpty, at: "grid",
+      expected: "settings to vary", found: "none",
+      remedy: "For example: grid: {optimizer.learningRate: [0.01, 0.1]}")
     return definition
   }
 
@@ -61,9 +65,6 @@ struct SweepDefinition: ConfigurationSection {
     try reader.require(
       twice == nil, at: "random", expected: "settings that the grid does not vary", found: twice?.key ?? "",
       remedy: "Keep it in one of the two.")
-    try reader.require(
-      !grid.isEmpty || !random.parameters.isEmpty, at: "grid", expected: "settings to vary", found: "none",
-      remedy: "For example: grid: {optimizer.learningRate: [0.01, 0.1]}")
     let most = Self.mostMembers
     let count = grid.reduce(random.trials ?? 1) { product, setting in
       product > most ? product : product * setting.values.count

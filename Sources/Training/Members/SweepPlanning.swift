@@ -41,10 +41,10 @@ extension MemberPlan {
       kind: .sweep, compare: definition.compare, ranks: definition.ranks, members: members)
   }
 
-  /// A file that another file names: beside that one, unless it is a preset or named from the root.
+  /// A file that another file names: beside that one, unless it is a preset, or there is none.
   private static func beside(_ path: String, _ name: String) -> String {
-    guard !name.hasPrefix("/"), ConfigurationPreset.named(name) == nil,
-      let slash = path.lastIndex(of: "/")
+    guard !name.hasPrefix("/"), ConfigurationPreset.named(name) == nil, let slash = path.lastIndex(of: "/"),
+      FileManager.default.fileExists(atPath: path[...slash] + name)
     else { return name }
     return path[...slash] + name
   }
