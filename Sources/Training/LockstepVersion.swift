@@ -1,4 +1,4 @@
 /// The version of this library and of the command.
 public enum LockstepVersion {
-  public static let current = "0.4.0"
+  public static let current = "0.5.0"
 }
