@@ -23,17 +23,20 @@ import Testing
     return place.file("data-\(images)")
   }
 
-  /// MiB that the ranks of a run have resident together, what several share counted once.
+  /// MiB that the ranks of a run have resident together, what several share counted once: all at the same step, as
+  /// an evaluation or a checkpoint takes memory too.
   private func memory(_ place: Workplace, data: String, ranks: Int) throws -> Double {
-    let run = "run-\(ranks)-\(data.hashValue)"
     let job = try place.start(
-      ["train", "mnist", "--out", run] + settings("data.path=\(data)", "epochs=1000", "shards=4", "batch=64"),
-      ranks: ranks)
-    try waitUntil("a first step") { ((try? place.metrics(run).count) ?? 0) > 0 }
+      ["train", "mnist", "--out", "run-\(ranks)-\(data.hashValue)"]
+        + settings("data.path=\(data)", "epochs=1", "shards=4", "batch=64"),
+      ranks: ranks, environment: ["LOCKSTEP_FAILPOINTS": "step:hang:step=3"])
+    try waitUntil("everybody is at step 3") {
+      job.standardError.matches(of: /failpoint step: hang/).count == ranks
+    }
     let processes = (0..<ranks).compactMap { job.process(ofRank: $0) }
     try #require(processes.count == ranks)
     let sum = try processes.reduce(0.0) { try $0 + proportionalSize($1) }
-    job.send(SIGTERM)
+    for process in processes { kill(process, SIGKILL) }
     _ = try job.wait(timeout: 20)
     return sum
   }
