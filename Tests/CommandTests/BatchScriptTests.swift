@@ -25,8 +25,7 @@ import Testing
     }
 
     func stub(_ name: String, _ text: String) throws {
-      try place.write(Array("#!/bin/bash\n\(text)\n".utf8), to: "bin/\(name)")
-      chmod(place.file("bin/\(name)"), 0o755)
+      try place.writeProgram("#!/bin/bash\n\(text)", to: "bin/\(name)")
     }
 
     func run(

@@ -97,12 +97,7 @@ import Testing
   @Test func unequalProgramsAreAProblem() throws {
     let place = try Workplace()
     let program = try Program.path(of: "lockstep")
-    let other = place.file("other-lockstep")
-    try FileManager.default.copyItem(atPath: program, toPath: other)
-    let file = try FileHandle(forUpdating: URL(fileURLWithPath: other))
-    try file.seekToEnd()
-    try file.write(contentsOf: Data([0]))
-    try file.close()
+    let other = try place.writeOtherLockstep()
     let result = try doctor(place, [(program, []), (other, []), (program, [])])
     #expect(result.exitCode == 1, "\(result)")
     let found = check("program", in: result)
@@ -131,12 +126,11 @@ import Testing
   @Test(.enabled(if: getuid() == 0)) func aFolderThatIsNotMountedEverywhereIsTold() throws {
     let place = try Workplace()
     let program = try Program.path(of: "lockstep")
-    try place.write(
-      Array(
-        "#!/bin/sh\nexec unshare -m sh -c 'mount -t tmpfs tmpfs \"$0\" && cd \"$0\" && exec \"$@\"' \"$PWD\" \"$@\"\n"
-          .utf8),
-      to: "apart")
-    chmod(place.file("apart"), 0o755)
+    try place.writeProgram(
+      """
+      #!/bin/sh
+      exec unshare -m sh -c 'mount -t tmpfs tmpfs "$0" && cd "$0" && exec "$@"' "$PWD" "$@"
+      """, to: "apart")
     try FileManager.default.createDirectory(atPath: place.file("runs"), withIntermediateDirectories: true)
     let cluster = ["doctor", "--cluster", "--out", place.file("runs")]
     let result = try Program.run(

@@ -80,8 +80,7 @@ struct EmulatedHostsTests {
       down.exitCode == 0 && down.standardError.contains("nothing called \(hosts.name) was up"), "\(down)")
 
     // One that fails half way leaves nothing either.
-    try place.write(Array("#!/bin/sh\nexit 1\n".utf8), to: "broken/tc")
-    chmod(place.file("broken/tc"), 0o755)
+    try place.writeProgram("#!/bin/sh\nexit 1", to: "broken/tc")
     let failed = try Program.run(
       executable: EmulatedHosts.script, arguments: ["up", "--name", hosts.name, "--rate", "1gbit"],
       environment: ["PATH": ClusterFiles.searchPath(first: place.file("broken"))])

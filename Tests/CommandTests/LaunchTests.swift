@@ -207,8 +207,7 @@ import Training
 
   @Test func aHostThatCannotBeReachedIsLeftOut() throws {
     let place = try Workplace()
-    try place.write(Array(Self.agent.utf8), to: "agent")
-    chmod(place.file("agent"), 0o755)
+    try place.writeProgram(Self.agent, to: "agent")
     let isRenamed = Self.canRename
     let hosts = "localhost slots=2\nbad slots=1\n" + (isRenamed ? "other slots=1\n" : "")
     try place.write(Array(hosts.utf8), to: "hosts")

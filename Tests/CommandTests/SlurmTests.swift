@@ -181,8 +181,7 @@ struct SlurmTests {
     #expect(repeated.standardError.contains("nothing was up"), "\(repeated)")
 
     // One whose daemons do not start leaves nothing either.
-    try place.write(Array("#!/bin/sh\nexit 1\n".utf8), to: "broken/slurmd")
-    chmod(place.file("broken/slurmd"), 0o755)
+    try place.writeProgram("#!/bin/sh\nexit 1", to: "broken/slurmd")
     let failed = try Program.run(
       executable: EmulatedSlurm.script, arguments: ["up", "--folder", slurm.folder],
       environment: place.environment.merging(["PATH": ClusterFiles.searchPath(first: place.file("broken"))]) {

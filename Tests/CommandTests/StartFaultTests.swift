@@ -43,14 +43,7 @@ import Testing
   func ranksWithDifferentProgramsAreRefused() throws {
     let place = try Workplace()
     let program = try Program.path(of: "lockstep")
-    // One byte behind its end: it runs as before.
-    var other = try Data(contentsOf: URL(fileURLWithPath: program))
-    other.append(0)
-    let copy = URL(fileURLWithPath: program).deletingLastPathComponent()
-      .appendingPathComponent("lockstep-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: copy) }
-    try other.write(to: URL(fileURLWithPath: copy))
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: copy)
+    let copy = try place.writeOtherLockstep()
     let train = smallRun + ["--out", "run"]
     let message = try refusal(place, [program] + train, [copy] + train)
     #expect(message.contains("program differs: rank 0 has"), "\(message)")

@@ -102,6 +102,25 @@ final class Workplace {
     try Data(bytes).write(to: url)
   }
 
+  /// Writes a program. Another process does it: a file that this one has open for writing is open, too, in whatever
+  /// another test starts at that moment, and cannot be run until that is gone.
+  func writeProgram(_ text: String, to name: String) throws {
+    let script = #"mkdir -p "$(dirname "$2")" && printf "%s\n" "$1" >"$2" && chmod 755 "$2""#
+    try shell(script, [text, file(name)])
+  }
+
+  /// A copy of the built `lockstep` with a byte behind its end: it runs as that one does.
+  func writeOtherLockstep() throws -> String {
+    let other = file("other-lockstep")
+    try shell(#"cp "$1" "$2" && printf x >>"$2""#, [try Program.path(of: "lockstep"), other])
+    return other
+  }
+
+  private func shell(_ script: String, _ arguments: [String]) throws {
+    let result = try Program.run(executable: "sh", arguments: ["-c", script, "sh"] + arguments)
+    if result.exitCode != 0 { throw Unexpected("\(result)") }
+  }
+
   /// Four IDX files with built-in digits, as MNIST's; `training` and `test` are counts.
   func writeDigits(to folder: String, training: Int, test: Int, seed: UInt64 = 0) throws {
     for (split, prefix, count) in [(Split.train, "train", training), (.test, "t10k", test)] {
