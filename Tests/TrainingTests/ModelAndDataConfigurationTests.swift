@@ -4,18 +4,6 @@ import TensorCore
 import Testing
 import Training
 
-private func parse(_ text: String, _ overrides: String...) throws -> RunConfiguration {
-  try RunConfiguration.parse(text, file: "run.yaml", overrides: overrides)
-}
-
-private func failure(_ text: String) throws -> ConfigurationError {
-  try #require(
-    throws: ConfigurationError.self, "\(text)",
-    performing: { try RunConfiguration.parse(text, file: "run.yaml") })
-}
-
-private let digits = "data: {name: digits}\n"
-
 @Suite struct ModelConfigurationReading {
   @Test func everyKeyReachesItsOwnField() throws {
     var gpt = ModelConfiguration()
@@ -24,8 +12,8 @@ private let digits = "data: {name: digits}\n"
     gpt.tiesWeights = true
     gpt.initial = .xavierNormal
     #expect(
-      try parse(
-        digits + "model: {name: gpt, width: 24, depth: 3, heads: 6, dropout: 0.25, tiesWeights: true, "
+      try parsed(
+        minimal + "model: {name: gpt, width: 24, depth: 3, heads: 6, dropout: 0.25, tiesWeights: true, "
           + "initial: xavierNormal}"
       ).model == gpt)
 
@@ -39,15 +27,15 @@ private let digits = "data: {name: digits}\n"
     convolution.bias = false
     list.layers = [convolution]
     #expect(
-      try parse(
-        digits + "model: {reconstructs: true, layers: [{type: convolution, channels: 6, kernel: 5, "
+      try parsed(
+        minimal + "model: {reconstructs: true, layers: [{type: convolution, channels: 6, kernel: 5, "
           + "stride: 2, padding: 1, dilation: 3, groups: 2, bias: false}]}"
       ).model == list)
   }
 
   @Test func defaultsFollowTheModel() throws {
     func model(_ name: String) throws -> ModelConfiguration {
-      try parse(digits + "model: {name: \(name)}").model
+      try parsed(minimal + "model: {name: \(name)}").model
     }
     #expect(try model("mlp").hidden == [128])
     #expect(try model("autoencoder").hidden == [128, 32])
@@ -55,18 +43,18 @@ private let digits = "data: {name: digits}\n"
     #expect(try model("gpt").initial == .smallNormal)
     #expect(try model("char-lstm").initial == .pytorch)
     // What is given stays.
-    #expect(try parse(digits + "model: {name: autoencoder, hidden: [9]}").model.hidden == [9])
-    #expect(try parse(digits + "model: {name: gpt, initial: zeros}").model.initial == .zeros)
+    #expect(try parsed(minimal + "model: {name: autoencoder, hidden: [9]}").model.hidden == [9])
+    #expect(try parsed(minimal + "model: {name: gpt, initial: zeros}").model.initial == .zeros)
     // A table's columns are seldom of one scale; pixels are.
-    #expect(try parse("data: {name: csv, path: a, label: b}").data.normalization == .standard)
+    #expect(try parsed("data: {name: csv, path: a, label: b}").data.normalization == .standard)
     #expect(
-      try parse("data: {name: csv, path: a, label: b, normalization: none}").data.normalization
+      try parsed("data: {name: csv, path: a, label: b, normalization: none}").data.normalization
         == .none)
-    #expect(try parse("data: {name: cifar10, path: a}").data.normalization == .unit)
+    #expect(try parsed("data: {name: cifar10, path: a}").data.normalization == .unit)
   }
 
   @Test func aListOfLayersNamesItsModel() throws {
-    let model = try parse(digits + "model: {layers: [{type: flatten}, {type: dense}]}").model
+    let model = try parsed(minimal + "model: {layers: [{type: flatten}, {type: dense}]}").model
     #expect(model.name == .layers && model.layers.map(\.kind) == [.flatten, .dense])
   }
 
@@ -102,7 +90,7 @@ private let digits = "data: {name: digits}\n"
     "loss: binaryCrossEntropy",
   ])
   func whatIsReadIsWrittenAndReadsBack(text: String) throws {
-    let read = try parse(text.contains("data:") ? text : digits + text)
+    let read = try parsed(text.contains("data:") ? text : minimal + text)
     #expect(read != RunConfiguration())
     let again = try RunConfiguration.parse(read.yaml, file: "config.yaml")
     #expect(again == read, "\(read.yaml)")
@@ -114,7 +102,7 @@ private let digits = "data: {name: digits}\n"
   @Test(arguments: ConfigurationPreset.all.map(\.name))
   func everyPresetReadsBack(name: String) throws {
     let preset = try #require(ConfigurationPreset.named(name))
-    let read = try parse(preset.yaml, "data.path=\(name == "mnist" ? "folder" : "null")")
+    let read = try parsed(preset.yaml, "data.path=\(name == "mnist" ? "folder" : "null")")
     #expect(try RunConfiguration.parse(read.yaml, file: "config.yaml") == read)
   }
 
@@ -152,7 +140,7 @@ private let digits = "data: {name: digits}\n"
     ("labelSmoothing: 0.1\nloss: huber", "loss crossEntropy"), ("huberDelta: 2", "loss huber"),
   ])
   func whatBelongsElsewhereIsRefused(text: String, says: String) throws {
-    let error = try failure(digits + text)
+    let error = try refusal(minimal + text)
     #expect(error.diagnosis.place == "run.yaml:2")
     #expect(error.description.contains(says), "\(error)")
   }
@@ -179,13 +167,13 @@ private let digits = "data: {name: digits}\n"
     ("{name: digits, augment: crop}", "a list of sections"),
   ])
   func dataKeysThatBelongElsewhereAreRefused(section: String, says: String) throws {
-    let error = try failure("data: " + section)
+    let error = try refusal("data: " + section)
     #expect(error.diagnosis.place == "run.yaml:1")
     #expect(error.description.contains(says), "\(error)")
   }
 
   @Test func textHoldsOutItsOwnEnd() throws {
-    let error = try failure("data: {name: built-in-text}\nvalidation: {fraction: 0.1}")
+    let error = try refusal("data: {name: built-in-text}\nvalidation: {fraction: 0.1}")
     #expect(error.diagnosis.place == "run.yaml:2" && error.description.contains("data.fraction"))
   }
 
@@ -194,19 +182,19 @@ private let digits = "data: {name: digits}\n"
     "model.layers=[{type: flatten}, {type: dense}]", "data={name: shapes}",
   ])
   func whatChangesTheWeightsChangesTheIdentity(override: String) throws {
-    #expect(try parse(digits, override).trainingIdentity != RunConfiguration().trainingIdentity)
+    #expect(try parsed(minimal, override).trainingIdentity != RunConfiguration().trainingIdentity)
   }
 
   @Test func filesMayMoveAndTestsMayChange() throws {
-    let here = try parse("data: {name: csv, path: a, label: c}").trainingIdentity
-    #expect(try parse("data: {name: csv, path: b, testPath: d, label: c}").trainingIdentity == here)
-    #expect(try parse("data: {name: csv, path: a, label: d}").trainingIdentity != here)
+    let here = try parsed("data: {name: csv, path: a, label: c}").trainingIdentity
+    #expect(try parsed("data: {name: csv, path: b, testPath: d, label: c}").trainingIdentity == here)
+    #expect(try parsed("data: {name: csv, path: a, label: d}").trainingIdentity != here)
   }
 }
 
 @Suite struct ModelsForData {
   private func objective(_ model: String, _ form: SampleForm, data: String = "digits") throws -> Objective {
-    try parse("data: {name: \(data)}\nmodel: \(model)\nloss: meanSquaredError").makeObjective(for: form)
+    try parsed("data: {name: \(data)}\nmodel: \(model)\nloss: meanSquaredError").makeObjective(for: form)
   }
 
   private func refusal(_ model: String, _ form: SampleForm, data: String = "digits") throws -> TrainingError {
