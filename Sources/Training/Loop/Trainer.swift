@@ -8,22 +8,6 @@ import MessagePassing
 import Optimizers
 import TensorCore
 
-/// How gradients travel between ranks.
-public enum AveragingStrategy: Sendable, Equatable {
-  /// The fastest that gives the same bits on any number of ranks: `shared`, where ranks share a machine.
-  case auto
-  /// Owners of slices, which read the partials of their machine's ranks in place, in shared memory; messages between
-  /// machines, and where there is not enough of it. The same bits on any number of ranks.
-  case shared
-  /// Owners of slices over MPI messages alone: the same bits as `shared`.
-  case ordered
-  /// `MPI_Iallreduce` per bucket of at least so many bytes, overlapping the backward pass: bits repeat at
-  /// the same number of ranks only.
-  case allreduce(bucketBytes: Int = 1 << 20)
-  /// Local steps with periodic averaging of the parameters: bits repeat with the same workers only.
-  case periodic(LocalSteps = LocalSteps())
-}
-
 /// Trains a model data-parallel over the ranks of a world. Every rank makes one, with the same arguments,
 /// and calls the same methods.
 ///
@@ -362,27 +346,5 @@ public final class Trainer {
     begin(phase)
     defer { begin(before) }
     return try body()
-  }
-}
-
-/// Sums over the samples of some steps.
-public struct StepSums: Sendable, Equatable, Codable {
-  public var loss = 0.0
-  public var correct = 0
-  public var samples = 0
-
-  public init() {}
-
-  package mutating func add(_ outcome: SynchronizedStep.Outcome) {
-    loss += Double(outcome.loss)
-    correct += outcome.correct
-    samples += outcome.samples
-  }
-
-  /// Not a number where there are no samples.
-  public var meanLoss: Double { samples > 0 ? loss / Double(samples) : .nan }
-  /// - Parameter answersPerSample: as `Target` says.
-  public func accuracy(answersPerSample: Int = 1) -> Double {
-    Double(correct) / Double(max(samples * answersPerSample, 1))
   }
 }
