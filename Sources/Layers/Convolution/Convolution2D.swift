@@ -27,12 +27,7 @@ public struct Convolution2D: Layer {
     padding: Size2D = 0, dilation: Size2D = 1, groups: Int = 1, activation: Activation? = nil,
     usesBias: Bool = true, initialValue: InitialValue = .pytorch
   ) {
-    precondition(
-      inputChannels > 0 && outputChannels > 0 && kernel.height > 0 && kernel.width > 0,
-      "\(name): a convolution has channels and a kernel")
-    precondition(
-      groups > 0 && inputChannels % groups == 0 && outputChannels % groups == 0,
-      "\(name): channels are multiples of the groups")
+    requireConvolution(name, channels: (inputChannels, outputChannels), kernel: kernel, groups: groups)
     self.name = name
     self.inputChannels = inputChannels
     self.outputChannels = outputChannels
@@ -49,12 +44,8 @@ public struct Convolution2D: Layer {
   public func callAsFunction(_ x: Node, in graph: inout Graph) throws(GraphError) -> Node {
     try graph.scope(name) { graph throws(GraphError) in
       let shape: Shape = [outputChannels, inputChannels / groups, kernel.height, kernel.width]
-      let (fanIn, fanOut) = (shape[1] * kernel.area, shape[0] * kernel.area)
-      let weight = try graph.parameter(
-        "weight", shape, initialValue: initialValue.weight(fanIn: fanIn, fanOut: fanOut))
-      let bias =
-        usesBias
-        ? try graph.parameter("bias", [outputChannels], initialValue: initialValue.bias(fanIn: fanIn)) : nil
+      let (weight, bias) = try graph.convolutionParameters(
+        shape, biases: usesBias ? outputChannels : nil, initialValue)
       let y = try graph.convolution(
         x, weight, bias: bias, stride: stride, padding: padding, dilation: dilation, groups: groups)
       return activation.map { graph.activation($0, y) } ?? y
