@@ -48,7 +48,8 @@ struct CrossValidateCommand: ParsableCommand {
       name: name,
       {
         try MemberRunner(
-          folds: folds, isStratified: stratified, ranks: ranks, of: config, overrides: options.allOverrides,
+          folds: folds, isStratified: stratified, ranks: ranks, of: config,
+          overrides: options.training.allOverrides,
           options: $0, in: $1)
       }, code: { failed, _ in failed > 0 ? Ending.failed : Ending.done })
   }

@@ -4,11 +4,6 @@ import Lockstep
 
 /// What `sweep` and `crossvalidate` have in common.
 struct MemberOptions: ParsableArguments {
-  @Option(
-    name: .customLong("set"), parsing: .singleValue,
-    help: "Sets one value of all configurations, as epochs=3; may be repeated.")
-  var overrides: [String] = []
-
   @Option(name: .customLong("out"), help: "The folder of all; left out: a new one below runs/.")
   var folder: String?
 
@@ -24,28 +19,13 @@ struct MemberOptions: ParsableArguments {
       valueName: "K"))
   var attempts = 3
 
-  @Flag(help: "Resumes although the training data have changed since a checkpoint.")
-  var allowChangedData = false
-
-  @Option(help: "Threads of each rank.")
-  var threads: Int?
-
-  @Option(
-    help: "Saves and ends in time, with exit code 75, so long after its start at the latest: 90s, 45m, 1h30m."
-  )
-  var timeLimit: String?
-
-  @Option(help: "Ends the job when a rank stands still for so long, and says which and where; 0: never.")
-  var hangTimeout = "10m"
+  @OptionGroup var training: TrainingOptions
 
   func validate() throws {
-    try ThreadsOption.check(threads)
     if attempts < 1 { throw ValidationError("--attempts must be at least 1, is \(attempts)") }
     if resume, folder == nil { throw ValidationError("--resume needs the folder: --out DIR") }
     if retryFailed, !resume { throw ValidationError("--retry-failed goes with --resume") }
   }
-
-  var allOverrides: [String] { overrides + ThreadsOption.overrides(threads) }
 
   /// Runs all members and ends the process.
   ///
@@ -57,16 +37,14 @@ struct MemberOptions: ParsableArguments {
     Ending.distributed { world in
       StopSignal.install()
       let runner = try Ending.agreed(Ending.wrongUsage) {
-        let times = try together(world.communicator) {
-          try TimesOption.seconds(limit: timeLimit, hang: hangTimeout)
-        }
+        let times = try together(world.communicator) { try training.times() }
         var options = MemberRunner.Options()
         options.folder = folder
         options.name = name
         options.resume = resume
         options.retriesFailed = retryFailed
         options.attempts = attempts
-        options.allowChangedData = allowChangedData
+        options.allowChangedData = training.allowChangedData
         options.timeLimit = times.limit
         options.hangTimeout = times.hang
         return try runner(options, world)

@@ -47,7 +47,7 @@ struct SweepCommand: ParsableCommand {
   func run() throws {
     options.run(
       name: name,
-      { try MemberRunner(sweep: sweep, overrides: options.allOverrides, options: $0, in: $1) },
+      { try MemberRunner(sweep: sweep, overrides: options.training.allOverrides, options: $0, in: $1) },
       code: { $0 == $1 ? Ending.failed : Ending.done })
   }
 

@@ -13,37 +13,19 @@ struct TrainCommand: ParsableCommand {
   @Argument(help: "A YAML file or a preset; with --resume it may be left out.")
   var config: String?
 
-  @Option(
-    name: .customLong("set"), parsing: .singleValue,
-    help: "Sets one value of the configuration, as optimizer.learningRate=0.05; may be repeated.")
-  var overrides: [String] = []
-
   @Option(name: .customLong("out"), help: "The run's folder; left out: a new one below runs/.")
   var folder: String?
 
   @Flag(help: "Goes on from the newest whole checkpoint in the run's folder, or begins where there is none.")
   var resume = false
 
-  @Flag(help: "Resumes although the training data have changed since the checkpoint.")
-  var allowChangedData = false
-
-  @Option(help: "Threads of each rank.")
-  var threads: Int?
-
-  @Option(
-    help: "Saves and ends in time, with exit code 75, so long after its start at the latest: 90s, 45m, 1h30m."
-  )
-  var timeLimit: String?
-
-  @Option(help: "Ends the job when a rank stands still for so long, and says which and where; 0: never.")
-  var hangTimeout = "10m"
+  @OptionGroup var training: TrainingOptions
 
   @Option(help: "Prints a preset's text and ends.")
   var printConfig: String?
 
   func validate() throws {
     guard printConfig == nil else { return }
-    try ThreadsOption.check(threads)
     if config == nil, !(resume && folder != nil) {
       throw ValidationError(
         "Name a configuration, as in: lockstep train digits; or a run to go on with: lockstep train --resume --out DIR"
@@ -67,14 +49,12 @@ struct TrainCommand: ParsableCommand {
     Ending.distributed { world in
       StopSignal.install()
       let run = try Ending.agreed(Ending.wrongUsage) {
-        let times = try together(world.communicator) {
-          try TimesOption.seconds(limit: timeLimit, hang: hangTimeout)
-        }
+        let times = try together(world.communicator) { try training.times() }
         let configuration = try together(world.communicator) { try load() }
         var options = TrainingRun.Options()
         options.folder = folder
         options.resume = resume
-        options.allowChangedData = allowChangedData
+        options.allowChangedData = training.allowChangedData
         options.name = name
         options.timeLimit = times.limit
         options.hangTimeout = times.hang
@@ -95,7 +75,7 @@ struct TrainCommand: ParsableCommand {
         remedy: "Check the path, or name a configuration to begin with: "
           + "lockstep train digits --resume --out \(folder ?? ".")")
     }
-    return try RunConfiguration.load(source, overrides: overrides + ThreadsOption.overrides(threads))
+    return try RunConfiguration.load(source, overrides: training.allOverrides)
   }
 
   /// What a run is called that gets a folder of its own.
