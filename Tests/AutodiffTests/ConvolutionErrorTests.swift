@@ -6,22 +6,6 @@ import Testing
 import Autodiff
 
 @Suite struct ConvolutionErrorTests {
-  private func expectError(
-    _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation,
-    _ write: (inout Graph) throws(GraphError) -> Void
-  ) {
-    var graph = Graph()
-    do {
-      try graph.scope("stem", write)
-      Issue.record("no error", sourceLocation: sourceLocation)
-    } catch {
-      for part in ["stem"] + parts {
-        #expect(error.description.contains(part), "\(error)", sourceLocation: sourceLocation)
-      }
-      #expect(!error.diagnosis.remedy.isEmpty, sourceLocation: sourceLocation)
-    }
-  }
-
   @Test func channelsThatDoNotFitNameBothShapes() {
     expectError("[2, 3, 8, 8]", "[16, 4, 3, 3]", "1 group ") { graph throws(GraphError) in
       _ = try graph.convolution(graph.input([2, 3, 8, 8]), graph.parameter("w", [16, 4, 3, 3]))

@@ -5,23 +5,6 @@ import Testing
 import Autodiff
 
 @Suite struct GraphErrorTests {
-  /// The error's text, which must hold all of `parts`.
-  private func expectError(
-    _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation,
-    _ write: (inout Graph) throws(GraphError) -> Void
-  ) {
-    var graph = Graph()
-    do {
-      try graph.scope("encoder") { outer throws(GraphError) in try outer.scope("hidden", write) }
-      Issue.record("no error", sourceLocation: sourceLocation)
-    } catch {
-      for part in ["encoder.hidden"] + parts {
-        #expect(error.description.contains(part), "\(error)", sourceLocation: sourceLocation)
-      }
-      #expect(!error.diagnosis.remedy.isEmpty, sourceLocation: sourceLocation)
-    }
-  }
-
   @Test func aProductOfUnequalInnerExtentsNamesTheLayerAndBothShapes() {
     expectError("[4, 7]", "[8, 3]") { graph throws(GraphError) in
       _ = try graph.matrixProduct(graph.input([4, 7]), graph.parameter("w", [8, 3]))

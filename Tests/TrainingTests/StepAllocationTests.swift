@@ -57,18 +57,28 @@ import Training
     return allocation_counter_disarm()
   }
 
+  /// Allocations in twenty steps, over the ends of epochs, of ten steps each; and in the products of as many.
+  ///
+  /// - Parameter afterStep: counted too.
+  private func allocations(
+    _ trainer: Trainer, afterStep: () throws -> Void = {}
+  ) throws -> (counted: Int, products: Int) {
+    let products = try allocationsOfProducts(trainer.objective)
+    var counted = 0
+    _ = try trainer.fit(untilStep: 60) { _ in
+      if trainer.step == 15 { allocation_counter_arm() }
+      try afterStep()
+      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
+    }
+    return (counted, products)
+  }
+
   @Test(arguments: [AveragingStrategy.shared, .allreduce(bucketBytes: 1024)], [false, true])
   func aStepAllocatesNothingOfItsOwn(_ averaging: AveragingStrategy, clips: Bool) throws {
     ComputeLibrary.setThreads(1)
     let optimizer = Optimizer(.adam(), learningRate: 1e-3, clipNorm: clips ? 0.1 : nil)
     let trainer = try makeTrainer(averaging, optimizer)
-    let products = try allocationsOfProducts(trainer.objective)
-    var counted = 0
-    // The steps run over the ends of epochs, of ten steps each.
-    _ = try trainer.fit(untilStep: 60) { _ in
-      if trainer.step == 15 { allocation_counter_arm() }
-      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
-    }
+    let (counted, products) = try allocations(trainer)
     #expect(
       counted == products, "\(counted) in \(Self.steps) steps, \(products) inside their matrix products")
     #expect(trainer.step == 60)
@@ -80,12 +90,7 @@ import Training
     for (averaging, wire) in averaging.flatMap({ way in WireFormat.allCases.map { (way, $0) } }) {
       let optimizer = Optimizer(.adam(), learningRate: 1e-3, clipNorm: 0.1)
       let trainer = try makeTrainer(averaging, optimizer, wire: wire)
-      let products = try allocationsOfProducts(trainer.objective)
-      var counted = 0
-      _ = try trainer.fit(untilStep: 60) { _ in
-        if trainer.step == 15 { allocation_counter_arm() }
-        if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
-      }
+      let (counted, products) = try allocations(trainer)
       #expect(counted == products, "\(averaging), \(wire): \(counted), \(products) inside their products")
     }
   }
@@ -96,12 +101,7 @@ import Training
     let model = Sequential(
       [.dense(24), .batchNormalization, .activation(.relu), .dense(10)], synchronizesBatchNormalization: true)
     let trainer = try makeTrainer(averaging, .adam(learningRate: 1e-3), model)
-    let products = try allocationsOfProducts(trainer.objective)
-    var counted = 0
-    _ = try trainer.fit(untilStep: 60) { _ in
-      if trainer.step == 15 { allocation_counter_arm() }
-      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
-    }
+    let (counted, products) = try allocations(trainer)
     #expect(counted == products, "\(counted) in \(Self.steps) steps, \(products) inside their products")
   }
 
@@ -121,12 +121,7 @@ import Training
       ]
       (optimizer.l1, optimizer.decaysNormsAndBiases, optimizer.averageDecay) = (1e-3, false, 0.9)
       let trainer = try makeTrainer(averaging, optimizer)
-      let products = try allocationsOfProducts(trainer.objective)
-      var counted = 0
-      _ = try trainer.fit(untilStep: 60) { _ in
-        if trainer.step == 15 { allocation_counter_arm() }
-        if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
-      }
+      let (counted, products) = try allocations(trainer)
       #expect(counted == products, "\(rule): \(counted) in \(Self.steps) steps, \(products) in products")
     }
   }
@@ -134,30 +129,22 @@ import Training
   /// What is copied and handed on at a step's end; the writer has a thread of its own, which is not counted.
   @Test func takingTheStateAllocatesNothing() throws {
     let trainer = try makeTrainer(.shared, .adam(learningRate: 1e-3))
-    let products = try allocationsOfProducts(trainer.objective)
     let stream = StateStream(
       trainer.communicator, slices: trainer.synchronized.sum.slices,
       vectors: trainer.synchronized.state.vectors)
-    var counted = 0
-    _ = try trainer.fit(untilStep: 60) { _ in
-      if trainer.step == 15 { allocation_counter_arm() }
+    let (counted, products) = try allocations(trainer) {
       if trainer.step % 3 == 0 { stream.begin() }
       try stream.advance()
-      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
     }
     #expect(counted == products, "\(counted) in \(Self.steps) steps, \(products) inside their products")
   }
 
   @Test func anAllocationInAStepIsSeen() throws {
     let trainer = try makeTrainer(.ordered, .adam(learningRate: 1e-3))
-    let products = try allocationsOfProducts(trainer.objective)
     var kept: [Arena<Float>] = []
     kept.reserveCapacity(100)
-    var counted = 0
-    _ = try trainer.fit(untilStep: 60) { _ in
-      if trainer.step == 15 { allocation_counter_arm() }
+    let (counted, products) = try allocations(trainer) {
       if trainer.step == 20 { kept.append(Arena(count: 16)) }
-      if trainer.step == 15 + Self.steps { counted = allocation_counter_disarm() }
     }
     #expect(counted > products)
   }
