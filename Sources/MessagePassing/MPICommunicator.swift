@@ -47,7 +47,7 @@ public final class MPICommunicator: Communicator {
   /// Those of whom these are a part; nil for the world of all.
   private(set) weak var whole: MPICommunicator?
   /// The parts that `split(color:)` has made and that have not been left.
-  private var parts: [MPICommunicator] = []
+  package private(set) var parts: [MPICommunicator] = []
   /// This rank and the number of ranks in the world of all, by which a user knows them.
   let placeInJob: (rank: Int, size: Int)
 
@@ -90,6 +90,7 @@ public final class MPICommunicator: Communicator {
 
   public func split(color: Int) throws(MessagePassingError) -> any Communicator {
     checkColor(color)
+    try releaseParts()
     // The library's call blocks; until all have come, waiting is to end when it must.
     try barrier()
     var world: MPI_Comm?
@@ -99,6 +100,27 @@ public final class MPICommunicator: Communicator {
     part.largestCount = largestCount
     parts.append(part)
     return part
+  }
+
+  /// Leaves the parts that none of their ranks use any more, with the memory that they share. All ranks call it.
+  func releaseParts() throws(MessagePassingError) {
+    for index in parts.indices.reversed() {
+      let isUnused = isKnownUniquelyReferenced(&parts[index]) && parts[index].isQuiet
+      var inUse: Int32 = isUnused ? 0 : 1
+      try check(
+        MPI_Allreduce(
+          lockstep_mpi_in_place(), &inUse, 1, lockstep_mpi_int32(), lockstep_mpi_maximum(), parts[index].world
+        ),
+        "MPI_Allreduce")
+      // It takes itself out of the parts.
+      if inUse == 0 { try parts[index].finalize() }
+    }
+  }
+
+  /// Whether nothing of these ranks is under way or in use here.
+  private var isQuiet: Bool {
+    started.count == 0 && messages.count == 0 && windows.allSatisfy { $0.user == nil }
+      && parts.allSatisfy { $0.isQuiet }
   }
 
   /// Leaves these ranks, as all of them must, and every part of them; and ends the MPI library if it began with them.

@@ -19,9 +19,15 @@ final class MPIWindow {
 
 extension MPICommunicator {
   public func makeSharedWindow(bytes: Int) throws(MessagePassingError) -> SharedWindowOffer {
+    try releaseParts()
     try releaseWindows()
     // Room for moving the beginning to a boundary; parts follow each other without gaps.
     let room = SharedWindow.room(for: bytes) + SharedWindow.header
+    // Until every part has been written, and so taken.
+    let turn =
+      position == 0 && machine.ranks.count > 1
+      ? SharedMemoryTurn(in: sharedFolderName, lookAround: lookAround) : nil
+    defer { turn?.end() }
     if let reason = try shortage(of: room) { return .refused(reason) }
 
     var base: UnsafeMutableRawPointer?

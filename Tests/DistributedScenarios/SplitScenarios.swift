@@ -106,6 +106,23 @@ extension Scenario {
       _ = try world.split(color: 0).split(color: 0)
     },
 
+    Scenario("a part that nobody uses any more is left, with its memory; one that somebody uses stays") {
+      world in
+      let kept = world.rank == 0 ? try world.split(color: world.rank % 2) : nil
+      if kept == nil { _ = try world.split(color: world.rank % 2) }
+      for _ in 0..<3 {
+        guard case .window = try world.split(color: world.rank % 2).makeSharedWindow(bytes: 1 << 20) else {
+          throw CheckFailure("no shared memory")
+        }
+      }
+      _ = try world.makeSharedWindow(bytes: 8)
+      guard let whole = world as? MPICommunicator else { return }
+      // Rank 0 holds on to its first part.
+      let expected = members(0, world.size) { $0 % 2 }.contains(world.rank) ? 1 : 0
+      try check(whole.parts.count, equals: expected, "parts")
+      try withExtendedLifetime(kept) { try world.barrier() }
+    },
+
     Scenario("a part has the patience of the whole, and then its own") { world in
       world.patience = 123
       let part = try world.split(color: 0)
