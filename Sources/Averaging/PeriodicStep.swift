@@ -48,7 +48,7 @@ package final class PeriodicStep {
       sharing: true)
     inner = SynchronizedStep(
       group.inside, layout: layout, optimizer: optimizer, sum: innerSum,
-      first: (group.ranks[group.own].lowerBound, group.shards[group.own].lowerBound))
+      rankInJob: communicator.rankInJob, firstShard: group.shards[group.own].lowerBound)
 
     let count = group.ranks.count
     // Its first rank computes a worker's part.

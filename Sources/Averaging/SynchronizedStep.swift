@@ -19,19 +19,21 @@ package final class SynchronizedStep {
   private var fault: (shard: Int, place: String)?
   /// What this rank says instead, where it knows better.
   var foreseenFault: String?
-  /// What messages call the first rank, and its first shard.
-  private let first: (rank: Int, shard: Int)
+  /// What messages call this rank, and the first shard of these ranks.
+  private let rankInJob: Int
+  private let firstShard: Int
 
   package init(
     _ communicator: any Communicator, layout: VectorLayout, optimizer: Optimizer, sum: any GradientSum,
-    first: (rank: Int, shard: Int) = (0, 0)
+    rankInJob: Int? = nil, firstShard: Int = 0
   ) {
     precondition(sum.parameters.count == layout.vectorCount)
     self.communicator = communicator
     self.layout = layout
     self.optimizer = optimizer
     self.sum = sum
-    self.first = first
+    self.rankInJob = rankInJob ?? communicator.rankInJob
+    self.firstShard = firstShard
     learningRate = optimizer.learningRate
     state = OptimizerState(
       optimizer, layout: layout, range: sum.owned, keepsMaster: sum.wire != .float32)
@@ -236,7 +238,7 @@ package final class SynchronizedStep {
   /// Every rank tells the others what it found, so that all say the same.
   private func agreedFault() throws(MessagePassingError) -> String {
     let found = fault.map {
-      "\($0.place) (rank \(first.rank + communicator.rank), shard \(first.shard + $0.shard))"
+      "\($0.place) (rank \(rankInJob), shard \(firstShard + $0.shard))"
     }
     let mine = foreseenFault ?? found ?? ""
     let all = try communicator.allgather(bytes: Array(mine.utf8))

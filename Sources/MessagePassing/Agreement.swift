@@ -1,15 +1,18 @@
 // What ranks do before the first step so that none goes on alone: each says whether it failed.
 
 /// Gathers the failures of all ranks: a rank that could not set itself up passes its message, one that could
-/// passes nil. All ranks get the same list, in the order of the ranks; it is empty if nobody failed.
+/// passes nil. All ranks get the same list, in the order of the ranks and with their numbers in the job; it is empty if
+/// nobody failed.
 ///
 /// A collective call, for errors that are found before the ranks need each other. Later ones end the job by
 /// `abort`.
 public func agree(
   onFailureOf failure: String?, over communicator: any Communicator
 ) throws(MessagePassingError) -> [(rank: Int, message: String)] {
-  let gathered = try StringPacking.gather(failure.map { [$0] } ?? [], over: communicator)
-  return gathered.enumerated().compactMap { rank, strings in strings.first.map { (rank, $0) } }
+  let mine = failure.map { ["\(communicator.rankInJob)", $0] } ?? []
+  return try StringPacking.gather(mine, over: communicator).enumerated().compactMap { rank, strings in
+    strings.count == 2 ? (Int(strings[0]) ?? rank, strings[1]) : nil
+  }
 }
 
 /// The failures of `agree` as lines to show: each distinct message once, with the ranks it came from.

@@ -90,6 +90,7 @@ extension Scenario {
 
     Scenario("gradients that cannot be used are named on all ranks, and no weight changes") { world in
       let layout = averagingLayouts[2].layout
+      let numbers = try numbersInJob(world)
       let optimizer = Optimizer.adam(learningRate: 0.01, clipNorm: 1)
       // As many shards as ranks, so that each has one; and several to a rank.
       for count in [world.size, 3 * world.size + 1] {
@@ -108,7 +109,7 @@ extension Scenario {
                 number += 1
                 let spoiled = StepRun.Spoiled(shard: shard, element: entry.range.upperBound - 1, value: value)
                 try checkRefusal(
-                  run, [spoiled], "\(entry.name) (rank \(rank), shard \(shard))",
+                  run, [spoiled], "\(entry.name) (rank \(numbers[rank]), shard \(shard))",
                   "\(strategy), \(count) shards")
               }
             }
@@ -130,6 +131,7 @@ extension Scenario {
     Scenario("faults on several ranks are all named, in the order of the ranks", ranks: 2...64) { world in
       let layout = averagingLayouts[2].layout
       let shards = Shards(world.size)
+      let numbers = try numbersInJob(world)
       for strategy in Strategy.all {
         let run = try StepRun(world, layout, shards, .sgd(learningRate: 1), strategy)
         let last = world.size - 1
@@ -141,7 +143,8 @@ extension Scenario {
         ]
         try checkRefusal(
           run, spoiled,
-          "NaN: output.weight (rank 0, shard 0), hidden.weight (rank \(last), shard \(last))", "\(strategy)")
+          "NaN: output.weight (rank \(numbers[0]), shard 0), hidden.weight (rank \(numbers[last]), shard \(last))",
+          "\(strategy)")
       }
     },
 

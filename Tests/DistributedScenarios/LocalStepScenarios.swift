@@ -187,7 +187,7 @@ extension Scenario {
           let run = try LocalRun(world, kind)
           try run.run(0)
           try run.run(1, spoiled: shard)
-          let rank = shard == 0 ? 0 : world.size - 1
+          let rank = try numbersInJob(world)[shard == 0 ? 0 : world.size - 1]
           let culprit = "hidden.weight (rank \(rank), shard \(shard)), in step 2"
           var refusal: AveragingError?
           do { _ = try run.average(1) } catch let error as AveragingError { refusal = error }

@@ -27,6 +27,11 @@ package let allScenarios: [Scenario] =
   Scenario.collectives + Scenario.deferredSums + Scenario.exchanges + Scenario.setUp + Scenario.splitting
   + Scenario.averaging
 
+/// The numbers by which a user knows these ranks: those in the job, of which they may be a part.
+func numbersInJob(_ ranks: any Communicator) throws -> [Int] {
+  try ranks.allgather(bytes: [UInt8(ranks.rankInJob)]).map { Int($0[0]) }
+}
+
 /// A value that is not what it must be.
 package struct CheckFailure: Error, CustomStringConvertible {
   package let description: String
