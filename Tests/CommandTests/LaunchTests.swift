@@ -80,6 +80,18 @@ import Training
     #expect(place.processes().isEmpty)
   }
 
+  @Test func aSweepOfWhichAllHaveFailedIsNotBegunAgain() throws {
+    let place = try Workplace()
+    try place.write(
+      Array(
+        "base: digits\nset: {data.samples: 640, shards: 2}\ngrid: {optimizer.learningRate: [1e30, 1e35]}\n"
+          .utf8),
+      to: "sweep.yaml")
+    let result = try start(["-n", "2"], ["sweep", "sweep.yaml", "--out", "run"], in: place).wait(timeout: 60)
+    #expect(result.exitCode == 1 && result.standardOutput.contains("member 002 failed"), "\(result)")
+    #expect(events(result).isEmpty, "\(result)")
+  }
+
   @Test func restartsWithoutANewerCheckpointRunOut() throws {
     let place = try Workplace()
     let result = try start(

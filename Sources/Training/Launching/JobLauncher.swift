@@ -25,6 +25,8 @@ package final class JobLauncher {
 
   /// Of a run that was stopped and can be resumed.
   package static let stopped: Int32 = 75
+  /// Of a run that failed; of several that all did.
+  private static let failed: Int32 = 1
   /// Of wrong usage, configuration or data, where another attempt would end alike.
   package static let wrongUsage: Int32 = 2
 
@@ -159,7 +161,7 @@ package final class JobLauncher {
   private func failure(of ending: JobProcess.Ending, seconds: Double) -> String? {
     let code = ending.exitCode
     guard code != 0, code != Self.stopped, code != Self.wrongUsage, stopRequest == nil,
-      ending.failure.refusal == nil
+      ending.failure.refusal == nil, !(code == Self.failed && progress.isSettled)
     else { return nil }
     return LaunchText.failure(ending.failure, exitCode: code, launcherSignal: ending.signal, seconds: seconds)
   }

@@ -10,6 +10,8 @@ package struct JobProgress: Sendable, Equatable {
   let standing: String
   /// What it goes on with: `train`.
   let command: String
+  /// Whether another start would have nothing to do.
+  var isSettled = false
 
   /// Of a run.
   package static func ofRun(_ folder: String) -> JobProgress {
@@ -41,6 +43,7 @@ package struct JobProgress: Sendable, Equatable {
     }
     let state = "\(settled) of \(plan.members.count) members settled"
     return JobProgress(
-      count: settled + steps, resumption: "goes on, \(state),", standing: state, command: command)
+      count: settled + steps, resumption: "goes on, \(state),", standing: state, command: command,
+      isSettled: settled == plan.members.count)
   }
 }
