@@ -67,15 +67,25 @@ import Testing
     }
   }
 
-  private func train(_ place: Workplace, _ paths: [String], as run: String) throws -> ProgramResult {
+  private func train(
+    _ place: Workplace, _ paths: [String], as run: String, _ more: String...
+  ) throws -> ProgramResult {
     let command =
       [try Program.path(of: "lockstep"), "train", "mnist", "--out", run]
-      + settings("epochs=1", "shards=4")
+      + settings("epochs=1", "shards=4") + more.flatMap { settings($0) }
     let ranks = paths.map { ["-np", "1"] + command + settings("data.path=\($0)") }
     return try Program.run(
       executable: "mpirun",
       arguments: ["--oversubscribe", "--bind-to", "none", "--allow-run-as-root"]
         + Array(ranks.joined(separator: [":"])), directory: place.path)
+  }
+
+  @Test func ranksThatTalkInMessagesAloneReadForThemselves() throws {
+    let place = try Workplace()
+    try place.writeDigits(to: "data", training: 600, test: 100)
+    let result = try train(place, ["data", "nowhere"], as: "run", "averaging=ordered")
+    #expect(result.exitCode == 2 && result.standardError.contains("nowhere"), "\(result)")
+    #expect(try train(place, ["data", "data"], as: "run", "averaging=ordered").exitCode == 0)
   }
 
   /// Others than the first rank of a machine do not even look for the files; and the weights are those of one rank.

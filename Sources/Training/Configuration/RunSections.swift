@@ -32,6 +32,9 @@ public struct AveragingConfiguration: Sendable, Equatable, ConfigurationSection 
 
   public init() {}
 
+  /// Whether the ranks of a machine have memory in common, for data too; otherwise they talk in messages alone.
+  var sharesMemory: Bool { strategy != .ordered }
+
   /// What `periodic` does.
   public var localSteps: LocalSteps {
     LocalSteps(period: everySteps, learningRate: learningRate, momentum: momentum, workers: workers)

@@ -18,11 +18,11 @@ public func readOncePerMachine<Samples: ShareableData>(
   try readOncePerMachine(world.communicator, read).data
 }
 
-/// The same, and why each rank has data of its own; nil where it shares them, or there is nobody to share with.
+/// The same, and why each rank has data of its own; nil where it shares them, is not to, or has nobody to share with.
 func readOncePerMachine<Samples: ShareableData>(
-  _ communicator: any Communicator, _ read: () throws -> Samples
+  _ communicator: any Communicator, shares: Bool = true, _ read: () throws -> Samples
 ) throws -> (data: Samples, note: String?) {
-  guard communicator.machines.contains(where: { $0.count > 1 }) else {
+  guard shares, communicator.machines.contains(where: { $0.count > 1 }) else {
     let data = try together(communicator, read)
     lockstep_give_memory_back()
     return (data, nil)

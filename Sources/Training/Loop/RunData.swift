@@ -28,11 +28,13 @@ public struct RunData: Sendable {
     try self.init(configuration, SourceData(configuration), note: nil)
   }
 
-  /// The same, read by one rank of each machine for all of them. All ranks call it; what goes wrong on one, all throw.
+  /// The same, read by one rank of each machine for all of them, unless they talk in messages alone. All ranks call it; what goes wrong on one, all throw.
   package static func read(
     _ configuration: RunConfiguration, over communicator: any Communicator
   ) throws -> RunData {
-    let (source, note) = try readOncePerMachine(communicator) { try SourceData(configuration) }
+    let (source, note) = try readOncePerMachine(
+      communicator, shares: configuration.averaging.sharesMemory
+    ) { try SourceData(configuration) }
     return try together(communicator) { try RunData(configuration, source, note: note) }
   }
 

@@ -65,15 +65,16 @@ public struct TrainedModel {
   ) throws -> any Dataset {
     let source = DataSource(configuration)
     let place = configuration.data.path ?? "the built-in data"
+    let shares = configuration.averaging.sharesMemory
     if configuration.data.name.isText {
-      let text = try readOncePerMachine(communicator) { () throws -> TextData in
+      let text = try readOncePerMachine(communicator, shares: shares) { () throws -> TextData in
         let text = try source.text(tokenizer: tokenizer)
         try checkTargets(split == .train ? text.training : text.validation, place)
         return text
       }.data
       return split == .train ? text.training : text.validation
     }
-    return try readOncePerMachine(communicator) { () throws -> StoredSamples in
+    return try readOncePerMachine(communicator, shares: shares) { () throws -> StoredSamples in
       guard split == .train || source.hasTestSplit else {
         throw DatasetError(
           at: configuration.data.path ?? "data.name \(configuration.data.name.rawValue)",

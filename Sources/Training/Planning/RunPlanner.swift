@@ -24,7 +24,8 @@ struct RunPlanner {
     var memory = try MemoryPlan(subject)
     memory.data = max(residentWithData - options.residentAtStart, 0)
     memory.shared =
-      (subject.sharesData ? memory.data : 0) + (subject.averaging == .shared ? memory.parameters : 0)
+      (subject.sharesData && subject.averaging != .ordered ? memory.data : 0)
+      + (subject.averaging == .shared ? memory.parameters : 0)
     let plan = try subject.objective.trainingPlan(batch: largestShard(subject))
     let isRehearsed = canRehearse(subject, plan, memory, machine)
     let alone: StepTiming
@@ -62,7 +63,7 @@ struct RunPlanner {
 
   /// Processors that this process may use; a launcher binds each rank, and then all count.
   private var processors: Int {
-    world.isDistributed ? DoctorInputs.usableProcessors : DoctorInputs.allowedProcessors
+    world.isDistributed ? UsableProcessors.ofMachine : UsableProcessors.ofProcess
   }
 
   private func ranksOnMachines(_ subject: PlanSubject) -> RanksOnMachines {
