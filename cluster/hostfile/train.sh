@@ -18,7 +18,8 @@ config=${1:?a configuration is missing: ./train.sh CONFIG FOLDER}
 folder=${2:?the folder of the run is missing: ./train.sh CONFIG FOLDER}
 shift 2
 
-# The sum of all slots; a rank for each.
-ranks=$(awk '!/^#/ { for (i = 2; i <= NF; i++) if (sub("^slots=", "", $i)) ranks += $i } END { print ranks + 0 }' "$hosts")
+# The sum of all slots, a line without them having one; a rank for each.
+ranks=$(awk '!/^#/ && NF { n = 1; for (i = 2; i <= NF; i++) if (sub("^slots=", "", $i)) n = $i; ranks += n }
+  END { print ranks + 0 }' "$hosts")
 exec lockstep launch -n "$ranks" --hostfile "$hosts" --mpirun "--map-by slot:PE=$threads" -- \
   train "$config" --resume --out "$folder" --threads "$threads" "$@"

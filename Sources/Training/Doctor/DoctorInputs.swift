@@ -131,25 +131,3 @@ public struct DoctorInputs: Sendable {
     #endif
   }
 }
-
-extension DoctorInputs {
-  /// The threads that this machine can really run at once, for all of its ranks together: what a launcher
-  /// has bound this process to does not count.
-  static let usableProcessors = processors(status: "")
-
-  /// The same for this process alone, within what it is bound to.
-  static var allowedProcessors: Int { processors(status: text(of: "/proc/self/status") ?? "") }
-
-  /// Whether a thread beside those that compute finds a processor free: neither do the ranks of the machine keep all
-  /// of them busy, nor has a launcher bound this process to as many as it computes on.
-  static func hasSpareProcessor(ranksHere: Int, threads: Int) -> Bool {
-    ranksHere * threads < usableProcessors && threads < allowedProcessors
-  }
-
-  private static func processors(status: String) -> Int {
-    let group = ControlGroup(membership: text(of: "/proc/self/cgroup") ?? "", read: text(of:))
-    return ProcessorCount(
-      cpuinfo: text(of: "/proc/cpuinfo") ?? "", status: status, quota: group.processors
-    ).usable
-  }
-}

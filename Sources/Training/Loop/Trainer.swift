@@ -125,7 +125,7 @@ public final class Trainer {
     self.communicator = communicator
     self.evaluationShard = evaluationShard
     self.evaluatesOnRankZero = evaluatesOnRankZero
-    loadsAhead = DoctorInputs.hasSpareProcessor(
+    loadsAhead = UsableProcessors.haveSpare(
       ranksHere: communicator.machine.ranksOfJob, threads: threads)
     (objective, optimizer, sampler, shards, data) = (
       draft.objective, draft.optimizer, draft.sampler, draft.shards, draft.data

@@ -52,7 +52,7 @@ package struct RankPlace: Sendable, Equatable, Codable {
   static func own(threads: Int, on machine: String) -> RankPlace {
     RankPlace(
       machine: machine, threads: threads, status: DoctorInputs.text(of: "/proc/self/status") ?? "",
-      online: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), usable: DoctorInputs.usableProcessors
+      online: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), usable: UsableProcessors.ofMachine
     ) { DoctorInputs.text(of: "/sys/devices/system/cpu/cpu\($0)/topology/thread_siblings_list") }
   }
 
