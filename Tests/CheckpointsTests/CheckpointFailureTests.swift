@@ -51,6 +51,11 @@ enum Failure: CaseIterable {
   }
 }
 
+private func isFolder(_ descriptor: Int32) -> Bool {
+  var status = stat()
+  return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
 final class Counter: Sendable {
   private let count = Mutex(0)
 
@@ -106,6 +111,44 @@ final class Counter: Sendable {
     }
     #expect(failures >= Self.leastCalls[failure] ?? 0)
     #expect(failures < 100)
+  }
+
+  @Test func aDraftThatCouldNotBeRemovedIsNoObstacleToTheNextOfItsStep() throws {
+    try withTemporaryFolder { folder in
+      let lock = try RunLock(folder: folder)
+      let isBroken = Atomic(true)
+      var calls = SystemCalls()
+      let fails: @Sendable () -> Bool = {
+        errno = EIO
+        return isBroken.load(ordering: .relaxed)
+      }
+      calls.sync = { !isFolder($0) && fails() ? -1 : fsync($0) }
+      calls.remove = { fails() ? -1 : Glibc.remove($0) }
+      let healthy = try CheckpointStore(folder + "/c", lock: lock)
+      let store = try CheckpointStore(folder + "/c", lock: lock, calls: calls)
+      try save(1, in: healthy)
+      #expect(throws: CheckpointError.self) { try save(2, in: store) }
+      #expect(try names(in: folder + "/c") == ["step-1", "step-2.tmp"])
+      isBroken.store(false, ordering: .relaxed)
+      try save(2, in: store)
+      #expect(try names(in: folder + "/c") == ["step-1", "step-2"])
+    }
+  }
+
+  /// Network file systems that put folders on the disk by themselves say EINVAL.
+  @Test func aFolderThatCannotBeSyncedIsNoFailure() throws {
+    try withTemporaryFolder { folder in
+      let lock = try RunLock(folder: folder)
+      var calls = SystemCalls()
+      calls.sync = { descriptor in
+        guard isFolder(descriptor) else { return fsync(descriptor) }
+        errno = EINVAL
+        return -1
+      }
+      let store = try CheckpointStore(folder + "/c", lock: lock, calls: calls)
+      for step in 1...3 { try save(step, in: store) }
+      #expect(try store.list() == [2, 3])
+    }
   }
 
   @Test func aFailedReplacementPutsTheFirstBack() throws {
