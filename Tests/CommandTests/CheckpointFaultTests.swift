@@ -106,6 +106,19 @@ private func failing(_ failpoints: String) -> [String: String] { ["LOCKSTEP_FAIL
     #expect(try place.lockstep(["inspect", "run"]).standardOutput.contains("step-4  whole"))
   }
 
+  /// Of the saves of steps 4, 8, 12, 16 and 18 every other one fails, the last one too.
+  @Test("Fault 6: failures that are not in a row end nothing, and the last save is tried again")
+  func failuresThatAreNotInARowEndNothingAndTheLastSaveIsTriedAgain() throws {
+    let place = try Workplace()
+    // Each counts what those before it have let pass.
+    let failures = (0..<3).map { "checkpoint.begin:error:after=\($0)" }.joined(separator: ";")
+    let result = try place.lockstep(Self.everyFour + ["--out", "run"], environment: failing(failures))
+    #expect(result.exitCode == 0, "\(result)")
+    #expect(result.standardError.ranges(of: "failpoint checkpoint.begin: error").count == 3, "\(result)")
+    #expect(place.checkpoints("run") == [16, 18])
+    #expect(try place.digests("run", step: 18) == undisturbed(place))
+  }
+
   @Test(
     "Fault 6: a full disk leaves the old checkpoint and no rest",
     .enabled(if: geteuid() == 0, "only root can make a small disk"))
@@ -165,6 +178,19 @@ private func failing(_ failpoints: String) -> [String: String] { ["LOCKSTEP_FAIL
     let log = try String(contentsOfFile: place.file("run/log.txt"), encoding: .utf8)
     #expect(log.ranges(of: "checkpoint step-").count >= 4, "\(log)")
     #expect(try place.digests("run", step: 18) == digests)
+  }
+
+  @Test func minutesCountAnewFromEachSave() throws {
+    let place = try Workplace()
+    let result = try place.lockstep(
+      Self.run + settings("checkpoint.everyMinutes=0.02") + ["--out", "run"],
+      environment: failing("step:slow:times=18"))
+    #expect(result.exitCode == 0, "\(result)")
+    let log = try String(contentsOfFile: place.file("run/log.txt"), encoding: .utf8)
+    let saved = Set(log.matches(of: /checkpoint step-(\d+)/).map(\.1))
+    // One in each 1.2 s, and that of the end.
+    #expect(
+      (2...Int(result.seconds / 1.2) + 2).contains(saved.count), "\(saved) in \(result.seconds) s: \(log)")
   }
 
   @Test("Fault 18: a folder that cannot be written is told before the first step")
