@@ -161,6 +161,8 @@ import Testing
     #expect(events(stopped, "is stopped and saved").count == 2, "\(stopped)")
     #expect(stopped.standardOutput.contains("sweep --resume --out run"), "\(stopped)")
     #expect(place.processes().isEmpty)
+    // They were not interrupted: nobody is to count that against them.
+    #expect(try Set(place.names("run/claims")).isDisjoint(with: ["001", "002"]))
 
     let resumed = try place.lockstep(["sweep", "--resume", "--out", "run"], ranks: 2)
     #expect(resumed.exitCode == 0, "\(resumed)")

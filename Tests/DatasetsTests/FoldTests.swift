@@ -57,10 +57,10 @@ import Testing
     #expect((counts.max() ?? 0) - (counts.min() ?? 0) > 1, "\(counts)")
   }
 
-  @Test func foldsFollowFromTheSeed() throws {
+  @Test(arguments: [false, true]) func foldsFollowFromTheSeed(isStratified: Bool) throws {
     let data = try data([60, 60])
     func indices(seed: UInt64) throws -> [Int] {
-      try data.hold(Fold(1, of: 4), seed: seed).validation.indices
+      try data.hold(Fold(1, of: 4, isStratified: isStratified), seed: seed).validation.indices
     }
     #expect(try indices(seed: 5) == indices(seed: 5))
     #expect(try indices(seed: 5) != indices(seed: 6))

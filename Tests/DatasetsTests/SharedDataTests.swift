@@ -26,6 +26,7 @@ import Testing
   private func passedOn<Samples: ShareableData>(_ samples: Samples) throws -> Samples {
     var archive = DataArchive()
     samples.add(to: &archive)
+    #expect(archive.byteCount % 64 == 0, "each part begins on a boundary")
     let memory = Memory(archive.byteCount)
     archive.move(to: memory.base)
     #expect(memory.isGuardIntact)

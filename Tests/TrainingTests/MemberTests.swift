@@ -1,4 +1,5 @@
 import Foundation
+import MessagePassing
 import Testing
 import Training
 
@@ -48,6 +49,31 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
     #expect(MemberGroups(ranks: 7, wanted: nil, members: 3, most: 8).ranges == [0..<3, 3..<5, 5..<7])
     let few = MemberGroups(ranks: 8, wanted: nil, members: 2, most: 2)
     #expect(few.ranges == [0..<2, 2..<4] && few.index(ofRank: 3) == 1 && few.index(ofRank: 7) == 2)
+  }
+}
+
+@Suite struct MemberRunnerTests {
+  /// Ranks that the member with fewest shards could not use stay out of every group.
+  @Test func groupsAreNoLargerThanEveryMemberCanUse() throws {
+    let folder = FileManager.default.temporaryDirectory.path + "/members-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let sweep =
+      "base: digits\nset: {data.samples: 64, data.testSamples: 10, model.hidden: [4], epochs: 1}\n"
+      + "grid: {shards: [4, 1]}\n"
+    try Data(sweep.utf8).write(to: URL(fileURLWithPath: folder + "/sweep.yaml"))
+    var options = MemberRunner.Options()
+    options.folder = folder + "/run"
+    let given = options
+    try InProcessWorld.run(ranks: 4) { communicator in
+      let runner = try MemberRunner(sweep: folder + "/sweep.yaml", options: given, in: World(communicator))
+      let ending = try runner.run()
+      if ending != .settled(failed: 0, of: 2) { throw Unexpected(ending: ending) }
+    }
+  }
+
+  private struct Unexpected: Error {
+    let ending: MemberRunner.Ending
   }
 }
 

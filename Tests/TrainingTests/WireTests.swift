@@ -103,6 +103,22 @@ import Training
     #expect(try runs.model("rankswhole") != runs.model("machineswhole"))
   }
 
+  /// The last step ends in an averaging, whether the period says so or not: the first one, and a later one.
+  @Test(arguments: [(5, 7), (12, 13)]) func theLastStepIsAveragedWhereverItFalls(_ last: Int, _ later: Int)
+    throws
+  {
+    let runs = Runs()
+    for period in [last, later] {
+      _ = try runs.train(
+        "\(period)", ranks: 2, resume: false,
+        settings: [
+          "averaging={strategy: periodic, workers: ranks, everySteps: \(period)}", "epochs=null",
+          "steps=\(last)",
+        ])
+    }
+    #expect(try runs.model("\(last)") == runs.model("\(later)"))
+  }
+
   @Test func ranksOfAWorkerDoNotChangeItsBits() throws {
     let runs = Runs()
     let settings = ["averaging={strategy: periodic, everySteps: 7}"]
