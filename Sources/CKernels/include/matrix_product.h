@@ -31,5 +31,5 @@ size_t lockstep_shallow_product_scratch(size_t rows, size_t depth);
 void lockstep_shallow_product(
   size_t rows, size_t columns, size_t depth, const float *a, const float *b, float *y, float *scratch);
 
-// For tests: the calling thread's products by the tiles of processors without AVX-512 from now on.
+// For tests: the calling thread's products and attention by the tiles of processors without AVX-512 from now on.
 void lockstep_narrow_products(int is_narrow);
