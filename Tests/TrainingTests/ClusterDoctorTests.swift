@@ -84,6 +84,10 @@ import Training
     #expect(shared.state == .warning)
     #expect(shared.found.contains("ranks 0, 1 on node1 share 1 core of 8; ranks 2, 3 on node2 share"))
     #expect(shared.fix?.hasPrefix("Give each rank cores of its own: mpirun --map-by slot:PE=1") == true)
+    let free = try check(
+      "binding",
+      cluster(2) { rank, it in (it.place.processors, it.place.cores) = (Array(0..<8), Array(0..<8)) })
+    #expect(free.state == .ok && free.found == "1 thread a rank, not bound, on 8 cores")
   }
 
   @Test func transportsAreRead() throws {
@@ -106,6 +110,10 @@ import Training
 
     let slow = try check("transport", cluster(2) { _, it in it.components = ["btl tcp", "pml ob1"] })
     #expect(slow.state == .warning && slow.fix?.contains("OMPI_MCA_btl") == true)
+    // What one rank lacks nobody can use with it.
+    let lacking = try check(
+      "transport", cluster(3) { rank, it in if rank == 1 { it.components = ["btl tcp", "pml ob1"] } })
+    #expect(lacking.state == .warning && lacking.found.contains("TCP inside"))
     let fabric = try check("transport", cluster(1, 1) { _, it in it.hasFabric = true })
     #expect(fabric.state == .warning && fabric.fix?.contains("ucx") == true)
     let told = try check(
@@ -121,6 +129,8 @@ import Training
     #expect(
       between.fix?.contains("btl_tcp_if_include") == true && between.fix?.contains("eth0 10.0.0.2/24") == true
     )
+    inputs.between[0].latencySeconds = 90e-6
+    #expect(try check("between machines", inputs).found.hasPrefix("90.0 µs, 11.0 MB/s"))
     var close = cluster(2)
     close.inside[0].latencySeconds = 5e-3
     #expect(try check("inside machines", close).state == .warning)
@@ -146,6 +156,14 @@ import Training
     let denied = try check(
       "run folder", cluster(1, 1) { rank, it in if rank == 0 { it.folder.failure = "denied" } })
     #expect(denied.state == .problem)
+    // Where rank 0 cannot write, nobody sees a file of it: that is the reason.
+    let cause = try check(
+      "run folder",
+      cluster(1, 1) { rank, it in
+        if rank == 0 { it.folder.failure = "denied" }
+        it.seesFile = false
+      })
+    #expect(cause == denied)
   }
 
   @Test func theMachineWithLeastSharedMemoryCounts() throws {

@@ -38,6 +38,7 @@ import Training
       """
       lockstep: rank 3 of 4 on node7: the disk is full
       lockstep: rank 1 of 4 on node5: rank 3 is gone
+      mpirun noticed that process rank 0 with PID 10953 on node node4 exited on signal 9 (Killed).
       """)
     #expect(failure.rank == 3 && failure.host == "node7")
   }

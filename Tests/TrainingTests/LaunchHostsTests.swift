@@ -28,6 +28,21 @@ import Training
     #expect(hosts.ranks == 4)
   }
 
+  @Test func ranksStayAsFewAsTheyWere() throws {
+    var hosts = try hosts("a slots=2\nb slots=4\nc slots=4", ranks: 3)
+    _ = hosts.judge(lost: [("a", "gone")], crashed: nil, progressed: false)
+    #expect(hosts.ranks == 3)
+  }
+
+  /// Where a host is lost, ranks on others end too: that is not their host's fault.
+  @Test func crashesBesideALossAreNotCounted() throws {
+    var hosts = try hosts("a slots=1\nb slots=1\nc slots=1", ranks: 3)
+    #expect(hosts.judge(lost: [], crashed: "b", progressed: false).isEmpty)
+    #expect(hosts.judge(lost: [("a", "gone")], crashed: "b", progressed: false).map(\.name) == ["a"])
+    #expect(hosts.judge(lost: [], crashed: "b", progressed: false).isEmpty, "the loss was in between")
+    #expect(hosts.judge(lost: [], crashed: "b", progressed: false).map(\.name) == ["b"])
+  }
+
   @Test func aHostWhoseRankCrashedStaysUntilTheSecondTimeInARow() throws {
     var hosts = try hosts("a slots=1\nb slots=1\nc slots=1", ranks: 3)
     func crash(_ host: String?, progressed: Bool = false) -> [String] {
@@ -54,5 +69,8 @@ import Training
     #expect(hosts.listed("node10") == "node10")
     #expect(hosts.listed("node2") == "node2.cluster")
     #expect(hosts.listed("node3") == nil)
+    // The whole name decides where there are several of the same beginning.
+    let sites = try self.hosts("node1.east\nnode1.west", ranks: 2)
+    #expect(sites.listed("node1.west") == "node1.west")
   }
 }

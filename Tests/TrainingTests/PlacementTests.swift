@@ -41,6 +41,17 @@ import Training
     #expect(siblings.found == "ranks 0, 1 on node1 share 1 core of 8")
   }
 
+  @Test func asManyRanksAsCoresAreToHaveOneEach() throws {
+    let places = [0, 8, 1, 9, 2, 3, 4, 5].map { rank([$0], hardwareThreads: 2) }
+    #expect(try #require(fault(places)).found == "ranks 0, 1 on node1 share 1 core of 8")
+  }
+
+  @Test func whereThereIsNoMoreRoomFewerRanksAreAdvised() throws {
+    let found = try #require(fault((0..<3).map { _ in rank([0, 1, 2, 3], threads: 2) }))
+    #expect(found.found == "ranks 0 to 2 on node1 share 4 cores of 8 for 2 threads each")
+    #expect(found.fix.hasSuffix("start at most 2 there"))
+  }
+
   @Test func threadsThatShareACoreAreNamed() throws {
     let found = try #require(fault([rank([0], threads: 2), rank([1], threads: 2)]))
     #expect(found.found == "rank 0 on node1 may use 1 core of 8 for 2 threads")

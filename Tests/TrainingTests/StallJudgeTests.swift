@@ -113,6 +113,44 @@ import Training
     #expect(verdict.ranks == [2] && verdict.kind == .stuck)
   }
 
+  /// While one process there comes round, the machine is not gone.
+  @Test func aMachineOfWhichOneRankIsHeardIsThere() throws {
+    var scene = Scene(ranks: 4, here: 0..<2)
+    scene.places[2].pulse = -1
+    let (verdict, _) = try #require(
+      scene.run(100) { places in for rank in 0..<2 { Self.waits(&places[rank]) } })
+    #expect(verdict.ranks == [2, 3] && verdict.kind == .stuck)
+  }
+
+  @Test func patienceBeginsWithTheTrainingOfARank() {
+    var scene = Scene(ranks: 2)
+    scene.places[1].phase = Place.absent
+    #expect(scene.run(60) { Self.works(&$0[0]) } == nil)
+    scene.places[1].phase = 1
+    #expect(scene.run(9) { Self.works(&$0[0]) } == nil)
+    #expect(scene.run(9) { Self.works(&$0[0]) }?.0.ranks == [1])
+  }
+
+  /// Ranks are called as in the job, whatever group of it trains.
+  @Test func aReportCallsRanksAsTheJobDoes() {
+    var place = Place()
+    (place.phase, place.step) = (2, 12)
+    var computing = place
+    (computing.phase, computing.samples, computing.instruction) = (1, 8, 1)
+    let report = StallReport(
+      numbers: [4, 5, 7], machines: ["east", "east", "west"], instructions: [8: ["0 load", "1 multiply"]])
+    let text = report.text(
+      .init(ranks: [2], kind: .stuck, seconds: 30, waiting: [0, 1]), [place, place, computing])
+    let lines = text.split(separator: "\n")
+    #expect(lines[0].hasPrefix("no progress for 30"), "\(text)")
+    #expect(
+      lines[0].hasSuffix(
+        "rank 7 on west runs, but stands still, in step 12, computing instruction 2 of 2: 1 multiply"),
+      "\(text)")
+    #expect(lines[1] == "  ranks 4, 5 on east: in step 12, averaging, waiting for others", "\(text)")
+    #expect(lines[2].hasPrefix("  rank 7 on west: in step 12, computing"), "\(text)")
+  }
+
   @Test func othersAreNotBlamedForWhatNobodyHereHasRead() {
     var scene = Scene(ranks: 4, here: 0..<2)
     for rank in 2..<4 { scene.places[rank].pulse = -1 }

@@ -40,6 +40,25 @@ import Training
     }
   }
 
+  /// The disk may be busier at the end than it ever was.
+  @Test func aSaveMayTakeTwiceAsLongAsAnyBefore() {
+    var timer = TimeLimit(seconds: 100, age: 0, now: 0)
+    timer.noteSave(seconds: 10)
+    let ups = [74.9, 75.1].map { timer.isUp(endsEpoch: false, nextEndsEpoch: false, now: $0) }
+    #expect(ups == [false, true])
+  }
+
+  /// Only what comes at the end of an epoch is as long as that.
+  @Test func stepsAreNotTakenForValidations() {
+    var timer = TimeLimit(seconds: 100, age: 0, now: 0)
+    let isUpAtOnce = timer.isUp(endsEpoch: true, nextEndsEpoch: false, now: 0)
+    #expect(!isUpAtOnce)
+    let ups = stride(from: 30.0, through: 92, by: 1).map {
+      timer.isUp(endsEpoch: false, nextEndsEpoch: false, now: $0)
+    }
+    #expect(!ups.contains(true))
+  }
+
   @Test func aShortLimitKeepsAQuarter() {
     let time = end(limit: 4, step: 0.01, save: 0.02)
     #expect(time < 3.1 && time > 2.8, "\(time)")

@@ -25,6 +25,10 @@ package struct StallJudge {
     package let seconds: Double
     /// All ranks that wait for others.
     package let waiting: Set<Int>
+
+    package init(ranks: [Int], kind: Kind, seconds: Double, waiting: Set<Int>) {
+      (self.ranks, self.kind, self.seconds, self.waiting) = (ranks, kind, seconds, waiting)
+    }
   }
 
   /// What is known of one rank, with the times in seconds when it was last seen to change.

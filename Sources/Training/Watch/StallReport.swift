@@ -2,7 +2,7 @@ import MessagePassing
 import TensorCore
 
 /// What is said when a training stands still: who is to blame, and where everybody is.
-struct StallReport {
+package struct StallReport {
   /// The ranks' numbers in the job.
   let numbers: [Int]
   /// The names of the machines, rank by rank.
@@ -10,8 +10,12 @@ struct StallReport {
   /// What the instructions of the training plans are, by the samples of a pass.
   let instructions: [Int: [String]]
 
+  package init(numbers: [Int], machines: [String], instructions: [Int: [String]]) {
+    (self.numbers, self.machines, self.instructions) = (numbers, machines, instructions)
+  }
+
   /// Some lines of text.
-  func text(_ verdict: StallJudge.Verdict, _ places: [Place]) -> String {
+  package func text(_ verdict: StallJudge.Verdict, _ places: [Place]) -> String {
     let first = verdict.ranks[0]
     let blamed =
       describeRanks(verdict.ranks.map { numbers[$0] })
