@@ -59,6 +59,8 @@ public final class MemberRunner {
   private let usualPatience: Double
   /// The longest time that a member took before its first step.
   private var longestStart: Double
+  /// Whether a member was stopped: what is saved for lack of time makes no room for another.
+  private var hasStopped = false
   /// Those of this group that could not be gone on with, on its first rank.
   private var refused: [Int] = []
 
@@ -188,7 +190,7 @@ public final class MemberRunner {
   private var isStopping: Bool {
     watch?.whereabouts.tick()
     if StopSignal.request != nil { folder.requestStop() }
-    if StopSignal.request != nil || stopFile.isRequestedNow { return true }
+    if hasStopped || StopSignal.request != nil || stopFile.isRequestedNow { return true }
     guard let limit = options.timeLimit, let age = ProcessAge.seconds else { return false }
     return age + longestStart + TimeLimit.floor(of: limit) >= limit
   }
@@ -209,6 +211,7 @@ public final class MemberRunner {
       outcome = .failed("\(error)")
     }
     outcome?.seconds = MonotonicTime.seconds - begin
+    if outcome == nil { hasStopped = true }
     // A signal is for all; by the time limit each group stops when it must.
     let isForAll = try outcome == nil && StopReason(over: group.communicator).isSignal
     guard group.rank == 0 else { return }
