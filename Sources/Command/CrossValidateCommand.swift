@@ -14,7 +14,8 @@ struct CrossValidateCommand: ParsableCommand {
       and by itself: lockstep train CONFIG --set validation.folds=K --set validation.fold=I.
       At the end: mean and standard deviation over the folds, DIR/results.csv and DIR/results.json.
 
-      Exit codes: 0 done, 1 a fold has failed, 2 wrong usage, configuration or data, 75 stopped and saved.
+      Exit codes: 0 done, 1 a fold has failed, 2 wrong usage, configuration or data, or a fold could not be gone on \
+      with, 75 stopped and saved.
       """)
 
   @Argument(help: "A YAML file or a preset; with --resume it may be left out.")
@@ -26,7 +27,7 @@ struct CrossValidateCommand: ParsableCommand {
   @Flag(help: "Deals the samples of every class evenly to the folds.")
   var stratified = false
 
-  @Option(help: "Ranks that train a fold; left out: as many as there are for it.")
+  @Option(help: "Ranks that train a fold, exactly; left out: as many as there are for it.")
   var ranks: Int?
 
   @OptionGroup var options: MemberOptions

@@ -53,6 +53,8 @@ struct MemberOptions: ParsableArguments {
       switch try runner.run() {
       case .settled(let failed, let count): return code(failed, count)
       case .stopped: return Ending.stopped
+      // A start with the same will not go better.
+      case .refused: return Ending.wrongUsage
       }
     }
   }

@@ -21,14 +21,16 @@ struct SweepCommand: ParsableCommand {
             batch: {choice: [64, 128]}
             optimizer.momentum: {uniform: [0, 0.95]}
         compare: auto          # accuracy where there is one, or loss
-        ranks: 2               # of each; left out: as there are
+        ranks: 2               # of each; left out: as many as there are for it
 
       Distributions: uniform and logUniform (two bounds), integer (two bounds, both included), choice (values). \
-      The ranks are split into groups; a group that has finished one takes the next. Each is trained to the same bits \
-      as by itself, in a run's folder of its own, DIR/members/NNN, for inspect, evaluate and predict. One that fails \
+      The ranks are split into groups, of exactly so many where ranks says so; a group that has finished one takes the \
+      next. Each is trained to the same bits as by itself (with averaging allreduce or periodic, on so many ranks), in \
+      a run's folder of its own, DIR/members/NNN, for inspect, evaluate and predict. One that fails \
       is noted, and the others go on. At the end: a table, DIR/results.csv and DIR/results.json.
 
-      Exit codes: 0 settled, 1 all have failed, 2 wrong usage or configuration, 75 stopped and saved.
+      Exit codes: 0 settled, 1 all have failed, 2 wrong usage or configuration, or some could not be gone on with (as on \
+      changed data), 75 stopped and saved.
       """)
 
   @Argument(help: "The sweep's file; with --resume it may be left out.")

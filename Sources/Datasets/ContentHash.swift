@@ -35,6 +35,24 @@ package struct ContentHash: Sendable {
   package mutating func add(_ values: [UInt8]) { values.withUnsafeBytes { add($0) } }
   package mutating func add(_ values: [Int32]) { values.withUnsafeBytes { add($0) } }
   package mutating func add(_ values: [Int]) { values.withUnsafeBytes { add($0) } }
+
+  /// Adds the numbers of two ranges, as if they were those of one array.
+  package mutating func add(_ first: Range<Int>, _ second: Range<Int>) {
+    let count = first.count + second.count
+    let whole = count & ~3
+    var place = 0
+    for range in [first, second] {
+      for value in range {
+        let word = UInt64(bitPattern: Int64(value))
+        // What is left behind the last four words is read byte by byte.
+        let lane = place < whole ? place & 3 : 0
+        lanes[lane] = Self.step(lanes[lane], place < whole ? word : word.byteSwapped)
+        place += 1
+      }
+    }
+    lanes[0] = Self.step(lanes[0], UInt64(count * MemoryLayout<Int>.stride))
+  }
+
   package mutating func add(_ values: [Float]) { values.withUnsafeBytes { add($0) } }
   package mutating func add(_ text: String) { add(Array(text.utf8)) }
 

@@ -3,18 +3,47 @@ import TensorCore
 /// Some samples of another data set, in an order of their own.
 public struct Subset: Dataset {
   let base: any Dataset
+  private let choice: Choice
+
+  private enum Choice {
+    case list([Int])
+    /// Two runs of neighbours, of which one may be empty: nothing need be kept for each sample.
+    case runs(Range<Int>, Range<Int>)
+  }
+
   /// Sample k is sample `indices[k]` of the base.
-  public let indices: [Int]
+  public var indices: [Int] {
+    switch choice {
+    case .list(let indices): indices
+    case .runs(let first, let second): Array(first) + Array(second)
+    }
+  }
 
   /// The samples of `base` that `indices` name, at least one, each in 0..<base.count.
   public init(of base: any Dataset, indices: [Int]) {
     precondition(!indices.isEmpty, "a subset needs samples")
     precondition(indices.allSatisfy { $0 >= 0 && $0 < base.count }, "an index is not in the data set")
     self.base = base
-    self.indices = indices
+    choice = .list(indices)
   }
 
-  public var count: Int { indices.count }
+  /// The samples of `base` in two ranges, one behind the other; at least one, each in 0..<base.count.
+  init(of base: any Dataset, _ first: Range<Int>, _ second: Range<Int>) {
+    precondition(!first.isEmpty || !second.isEmpty, "a subset needs samples")
+    for range in [first, second] where !range.isEmpty {
+      precondition(range.lowerBound >= 0 && range.upperBound <= base.count, "an index is not in the data set")
+    }
+    self.base = base
+    choice = .runs(first, second)
+  }
+
+  public var count: Int {
+    switch choice {
+    case .list(let indices): indices.count
+    case .runs(let first, let second): first.count + second.count
+    }
+  }
+
   public var inputShape: [Int] { base.inputShape }
   public var target: Target { base.target }
   public var isWeighted: Bool { base.isWeighted }
@@ -30,7 +59,18 @@ public struct Subset: Dataset {
     withUnsafeTemporaryAllocation(of: Int.self, capacity: 128) { translated in
       for start in stride(from: 0, to: samples.count, by: translated.count) {
         let end = min(start + translated.count, samples.count)
-        for row in start..<end { translated[row - start] = indices[samples[row]] }
+        switch choice {
+        case .list(let indices):
+          for row in start..<end { translated[row - start] = indices[samples[row]] }
+        case .runs(let first, let second):
+          for row in start..<end {
+            let sample = samples[row]
+            precondition(sample >= 0 && sample < count, "there is no sample \(sample)")
+            translated[row - start] =
+              sample < first.count
+              ? first.lowerBound + sample : second.lowerBound + sample - first.count
+          }
+        }
         base.fill(
           UnsafeBufferPointer(rebasing: translated[..<(end - start)]), epoch: epoch,
           inputs: inputs + start * size, targets: targets.advanced(by: start, of: base.target))
@@ -41,7 +81,10 @@ public struct Subset: Dataset {
   public func digest() -> String {
     var hash = ContentHash()
     hash.add(base.digest())
-    hash.add(indices)
+    switch choice {
+    case .list(let indices): hash.add(indices)
+    case .runs(let first, let second): hash.add(first, second)
+    }
     return digest(hash: hash)
   }
 }

@@ -151,7 +151,8 @@ import Testing
     let expected = try Self.undisturbed.get()
     try place.write(Array(Self.long.utf8), to: "sweep.yaml")
     let job = try place.start(
-      ["sweep", "sweep.yaml", "--out", "run"], ranks: 2, environment: place.environment)
+      ["sweep", "sweep.yaml", "--out", "run", "--time-limit", "1h"], ranks: 2,
+      environment: place.environment)
     try waitUntil("both groups train") {
       [1, 2].allSatisfy { !((try? place.metrics("run/members/00\($0)")) ?? []).isEmpty }
     }
@@ -159,6 +160,8 @@ import Testing
     let stopped = try job.wait(timeout: 20)
     #expect(stopped.exitCode == 75, "\(stopped)")
     #expect(events(stopped, "is stopped and saved").count == 2, "\(stopped)")
+    // It was rank 1 that had it.
+    #expect(stopped.standardOutput.contains("stopped by a signal, 3 of 3 members are left"), "\(stopped)")
     #expect(stopped.standardOutput.contains("sweep --resume --out run"), "\(stopped)")
     #expect(place.processes().isEmpty)
     // They were not interrupted: nobody is to count that against them.
@@ -178,7 +181,9 @@ import Testing
     #expect(result.exitCode == 75 && result.seconds < 6, "\(result)")
     #expect(events(result, "is stopped and saved").count == 2, "\(result)")
     #expect(events(result, "begins").count == 2 && events(result, "goes on").isEmpty, "\(result)")
-    #expect(result.standardOutput.contains("stopped by the time limit, 3 of 3 members are left"), "\(result)")
+    #expect(
+      result.standardOutput.contains("stopped by the time limit of 3.0 s, 3 of 3 members are left"), "\(result)"
+    )
   }
 
   private func launch(
@@ -210,6 +215,48 @@ import Testing
     #expect(rows["2"]?.contains("the job ended 2 times while it was trained") == true, "\(rows)")
     #expect(result.standardError.contains("members settled"), "\(result)")
     #expect(place.processes().isEmpty)
+  }
+
+  /// A rank that has nothing to train is watched as those that train.
+  @Test func fault11_aRankThatStandsStillBesideTheMembersIsNamed() throws {
+    let place = try Workplace()
+    let sweep = Self.long.replacing("epochs: 30", with: "epochs: 100000, shards: 1")
+      .replacing("[0.02, 0.05, 0.1]", with: "[0.02]")
+    try place.write(Array(sweep.utf8), to: "sweep.yaml")
+    let job = try place.start(
+      ["sweep", "sweep.yaml", "--out", "run", "--hang-timeout", "1.5s"], ranks: 2,
+      environment: place.environment)
+    let stuck = try place.watch(job) { job in
+      guard place.checkpoints("run/members/001").count > 0, let idle = job.process(ofRank: 1) else {
+        return false
+      }
+      kill(idle, SIGSTOP)
+      return true
+    }
+    #expect(stuck.result.exitCode == 76, "\(stuck.result)")
+    #expect(try #require(stuck.secondsToEnd) < 1.5 + 5, "\(stuck.result)")
+    let message = stuck.result.messages.first ?? ""
+    #expect(message.contains("rank 1 on ") && message.contains("does not run"), "\(stuck.result)")
+    #expect(message.contains("between the trainings of two members"), "\(stuck.result)")
+  }
+
+  @Test(.enabled(if: sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1)) func membersThatShareACoreAreToldAtTheStart()
+    throws
+  {
+    let place = try Workplace()
+    try place.write(
+      Array(("base: digits\n" + Self.small + "grid: {seed: [1, 2]}\n").utf8), to: "sweep.yaml")
+    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    let core = try #require(status.firstMatch(of: /Cpus_allowed_list:\s*([0-9]+)/)).1
+    let result = try Program.run(
+      executable: "taskset",
+      arguments: [
+        "-c", "\(core)", "mpirun", "-np", "2", "--oversubscribe", "--bind-to", "none", "--allow-run-as-root",
+        try Program.path(of: "lockstep"), "sweep", "sweep.yaml", "--out", "run",
+      ], directory: place.path)
+    #expect(result.exitCode == 0, "\(result)")
+    let warnings = result.standardError.split(separator: "\n").filter { $0.contains("share 1 core of") }
+    #expect(warnings.count == 1 && warnings[0].contains("ranks 0, 1 on"), "\(result)")
   }
 
   @Test func aMistakeThatAllRanksFindIsSaidOnce() throws {

@@ -118,6 +118,10 @@ import Testing
       let expected = (0..<windows.count).map { $0 * stride }
         .filter { $0 + 4 < block.lowerBound || $0 >= block.upperBound }
       #expect(outside.map(\.lowerBound) == expected)
+      // Kept as two ranges, and told from other data as ever.
+      let listed = Subset(of: windows, indices: expected.map { $0 / stride })
+      #expect(training.indices == listed.indices && training.count == listed.count)
+      #expect(training.digest() == listed.digest())
 
       let held = tokens(of: validation)
       let told = held.flatMap { Array($0.lowerBound + 1...$0.upperBound) }

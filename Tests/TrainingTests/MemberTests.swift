@@ -36,17 +36,25 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
       end = range.upperBound
     }
     let sizes = groups.map(\.count)
-    #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
-    // Whoever is idle could not be used: all groups are full, or another would be too small.
     let each = min(wanted ?? max(1, ranks / members), most, ranks)
-    let isFull = sizes.allSatisfy { $0 == most } && (groups.count == members || ranks - end < each)
-    #expect(end == ranks || isFull, "\(groups)")
+    #expect(groups.count == members || ranks - end < each, "there is room for another: \(groups)")
+    if wanted == nil {
+      #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
+      // Whoever is idle could not be used: all groups are full, or another would be too small.
+      #expect(end == ranks || sizes.allSatisfy { $0 == most }, "\(groups)")
+    } else {
+      #expect(sizes.allSatisfy { $0 == each }, "exactly as many as were asked for: \(groups)")
+    }
   }
 
   @Test func ranksAreDealtAsTheyWereAskedFor() {
     #expect(MemberGroups(ranks: 4, wanted: 2, members: 9, most: 8).ranges == [0..<2, 2..<4])
     #expect(MemberGroups(ranks: 3, wanted: 1, members: 5, most: 8).ranges == [0..<1, 1..<2, 2..<3])
     #expect(MemberGroups(ranks: 7, wanted: nil, members: 3, most: 8).ranges == [0..<3, 3..<5, 5..<7])
+    // What was asked for is what there is.
+    #expect(MemberGroups(ranks: 3, wanted: 1, members: 2, most: 8).ranges == [0..<1, 1..<2])
+    #expect(MemberGroups(ranks: 7, wanted: 3, members: 9, most: 8).ranges == [0..<3, 3..<6])
+    #expect(MemberGroups(ranks: 2, wanted: 3, members: 9, most: 8).ranges == [0..<2])
     let few = MemberGroups(ranks: 8, wanted: nil, members: 2, most: 2)
     #expect(few.ranges == [0..<2, 2..<4] && few.index(ofRank: 3) == 1 && few.index(ofRank: 7) == 2)
   }
@@ -85,18 +93,18 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
   }
 
   private func schedule(
-    _ members: [Member], _ counts: [Int: Int] = [:], isFirstGroup: Bool = true, in place: Place
+    _ members: [Member], _ counts: [Int: Int] = [:], group: Int = 0, of groups: Int = 1, in place: Place
   ) -> MemberSchedule {
     MemberSchedule(
       members, interruptions: counts.mapValues { .init(count: $0, newestStep: nil) }, attempts: 3,
-      isFirstGroup: isFirstGroup, in: place.folder, holder: "a test")
+      group: group, of: groups, in: place.folder, holder: "a test")
   }
 
   @Test func everyMemberIsDealtOnce() throws {
     let place = Place()
     let members = (1...20).map { member($0) }
     _ = try place.folder.takeUpInterruptions(members, forgets: false)
-    var groups = (0..<3).map { schedule(members, isFirstGroup: $0 == 0, in: place) }
+    var groups = (0..<3).map { schedule(members, group: $0, of: 3, in: place) }
     var dealt: [Int] = []
     var turn = 0
     while groups.isEmpty == false {
@@ -120,26 +128,27 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
     #expect(try schedule(members, in: place).folderIsFree(for: members[0], place.folder))
   }
 
-  /// Those that a start has ended with come last; who is about to be given up is trained alone, when all others are settled.
+  /// Those that a start has ended with come last; who is about to be given up is trained alone, when no other group does anything any more.
   @Test func suspectsComeLastAndAlone() throws {
     let place = Place()
     let members = (1...4).map { member($0) }
     _ = try place.folder.takeUpInterruptions(members, forgets: false)
     let counts = [1: 2, 2: 1]
-    var second = schedule(members, counts, isFirstGroup: false, in: place)
-    var first = schedule(members, counts, in: place)
+    var second = schedule(members, counts, group: 1, of: 2, in: place)
+    var first = schedule(members, counts, group: 0, of: 2, in: place)
     #expect(try second.next(isStopping: { false })?.number == 3)
     #expect(try first.next(isStopping: { false })?.number == 4)
     #expect(try first.next(isStopping: { false })?.number == 2)
     #expect(try second.next(isStopping: { false }) == nil, "member 1 is not for it")
     let folder = place.folder
-    let settling = Thread {
+    let ending = Thread {
       usleep(30_000)
-      for member in members[1...] { try? folder.settle(member, .failed("")) }
+      try? folder.settle(members[2], .failed(""))
+      try? folder.noteEnd(ofGroup: 1)
     }
-    settling.start()
+    ending.start()
     #expect(try first.next(isStopping: { false })?.number == 1)
-    #expect(members[1...].allSatisfy { folder.outcome(of: $0) != nil }, "it has waited for the others")
+    #expect(folder.outcome(of: members[2]) != nil, "it has waited for the other group")
     #expect(try first.next(isStopping: { false }) == nil)
   }
 
@@ -152,7 +161,8 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
     #expect(try !folder.claim(members[0], as: "y"))
     // One is settled, one was saved and given back, one was under way.
     try folder.settle(members[0], .failed("x"))
-    folder.unclaim(members[1])
+    try folder.release(members[1])
+    #expect(try !folder.claim(members[1], as: "y"), "it is not for this start any more")
     #expect(try folder.takeUpInterruptions(members, forgets: false) == [3: .init(count: 1, newestStep: nil)])
     #expect(try folder.takeUpInterruptions(members, forgets: false) == [3: .init(count: 1, newestStep: nil)])
     #expect(try folder.claim(members[2], as: "x"))
@@ -166,6 +176,44 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
     #expect(try folder.takeUpInterruptions(members, forgets: true) == [:])
   }
 }
+
+@Suite struct MemberFolderTests {
+  @Test func whatWasAskedOfAnEarlierStartIsNotAskedOfThisOne() throws {
+    let runs = Runs()
+    var folder = MemberFolder(path: runs.path)
+    folder.start = "1"
+    _ = try folder.takeUpInterruptions([], forgets: false)
+    folder.requestStop()
+    #expect(folder.isStopRequested)
+    folder.start = "2"
+    #expect(!folder.isStopRequested)
+  }
+
+  @Test func anOutcomeThatIsNotWholeIsRemovedAndALaterFormatRefused() throws {
+    let runs = Runs()
+    let folder = MemberFolder(path: runs.path)
+    let member = member(1)
+    #expect(try folder.takeUpOutcome(of: member) == (nil, false))
+    let whole = outcome(accuracy: 0.5, loss: 1)
+    try folder.settle(member, whole)
+    #expect(try folder.takeUpOutcome(of: member) == (whole, false))
+    let file = URL(fileURLWithPath: folder.path(of: member) + "/member.json")
+    for bytes in [Data(), Data(try whole.encoded().dropLast(5)), Data("{\"format\": 1}".utf8)] {
+      try bytes.write(to: file)
+      #expect(try folder.takeUpOutcome(of: member) == (nil, true))
+      #expect(!FileManager.default.fileExists(atPath: file.path))
+    }
+    let later = Data("{\"format\": 2, \"state\": \"paused\"}".utf8)
+    try later.write(to: file)
+    let error = try #require(throws: TrainingError.self) { try folder.takeUpOutcome(of: member) }
+    #expect(error.diagnosis.found == "format 2")
+    #expect(try Data(contentsOf: file) == later)
+  }
+}
+
+private func == (
+  one: (outcome: MemberOutcome?, wasDamaged: Bool), other: (MemberOutcome?, Bool)
+) -> Bool { one.outcome == other.0 && one.wasDamaged == other.1 }
 
 extension MemberSchedule {
   fileprivate func folderIsFree(for member: Member, _ folder: MemberFolder) throws -> Bool {
@@ -217,6 +265,13 @@ extension MemberSchedule {
       }, "\(lines)")
     #expect(lines.contains { $0.contains("batch  64: 90.00 %; 128: 87.50 % ± 10.61") }, "\(lines)")
     #expect(lines.last?.contains("member 003 failed: infinite") == true)
+  }
+
+  @Test func aMemberThatHadNothingToBeTriedOnHasNotFailed() {
+    var outcomes = outcomes
+    outcomes[0]?.results = []
+    let text = MemberTable(sweep, outcomes).text
+    #expect(text.contains(/-  001 .* finished\n/) && !text.contains("member 001 failed"), "\(text)")
   }
 
   @Test func foldsKeepTheirOrderAndHaveMeansOfEveryFigure() {

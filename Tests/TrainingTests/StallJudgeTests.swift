@@ -11,13 +11,13 @@ import Training
     var now = 100.0
     var judge: StallJudge
 
-    init(ranks: Int, here: Range<Int>? = nil, patience: Double = 10) {
+    init(ranks: Int, here: Range<Int>? = nil, patience: Double = 10, comesAndGoes: Bool = false) {
       var place = Place()
       (place.phase, place.step) = (1, 1)
       places = Array(repeating: place, count: ranks)
       judge = StallJudge(
-        ranks: ranks, here: here ?? 0..<ranks, patience: patience, interval: 0.25, transferring: [5], now: now
-      )
+        ranks: ranks, here: here ?? 0..<ranks, patience: patience, interval: 0.25, transferring: [5],
+        comesAndGoes: comesAndGoes, now: now)
     }
 
     /// The first verdict within so many seconds, and when it came.
@@ -158,6 +158,38 @@ import Training
       60,
       each: { places in for rank in 0..<2 { Self.works(&places[rank]) } }, polls: false)
     #expect(verdict == nil)
+  }
+
+  // MARK: Ranks that come and go
+
+  @Test func othersMayHaveToWaitForRanksThatAreAway() {
+    var scene = Scene(ranks: 4, here: 0..<2, comesAndGoes: true)
+    for rank in [1, 3] { scene.places[rank].phase = Place.absent }
+    #expect(
+      scene.run(100) { places in for rank in [0, 2] { Self.waits(&places[rank]) } } == nil,
+      "those here and those elsewhere that are away may take their time")
+    // Of those elsewhere nothing comes while they are away.
+    scene.places[3].pulse = -1
+    #expect(scene.run(100) { places in for rank in [0, 2] { Self.waits(&places[rank]) } } == nil)
+  }
+
+  @Test func whoIsAwayMustStillRun() throws {
+    var scene = Scene(ranks: 2, comesAndGoes: true)
+    scene.places[1].phase = Place.absent
+    #expect(scene.run(20) { Self.works(&$0[0]) } == nil)
+    scene.places[1].pulse = -1
+    let (verdict, after) = try #require(scene.run(100) { Self.works(&$0[0]) })
+    #expect(verdict.ranks == [1] && verdict.kind == .stopped)
+    #expect(after > 13 && after < 15, "those who watch its training are to tell it first: \(after)")
+  }
+
+  @Test func whoIsBackAndDoesNothingIsBlamed() throws {
+    var scene = Scene(ranks: 2, comesAndGoes: true)
+    scene.places[1].phase = Place.absent
+    #expect(scene.run(20) { Self.works(&$0[0]) } == nil)
+    scene.places[1].phase = 1
+    let (verdict, _) = try #require(scene.run(100) { Self.works(&$0[0]) })
+    #expect(verdict.ranks == [1] && verdict.kind == .stuck)
   }
 
   // MARK: The board

@@ -133,6 +133,12 @@ private func failure(_ yaml: String) throws -> ConfigurationError {
     ("base: digits\nrandom: {trials: 2, parameters: {seed: {integr: [1, 2]}}}\n", "sweep.yaml:2", "integer"),
     ("base: digits\nrandom: {trials: 2, parameters: {seed: {integer: [2, 1]}}}\n", "sweep.yaml:2", "16, 256"),
     (
+      "base: digits\nrandom: {trials: 2, parameters: {seed: {integer: [-9000000000000000000, 9000000000000000000]}}}\n",
+      "sweep.yaml:2", "fewer"
+    ),
+    ("base: digits\nset: {seed: 9}\ngrid: {seed: [1, 2]}\n", "sweep.yaml:2", "take seed out"),
+    ("base: digits\nset: {data.testSamples: 0}\ngrid: {seed: [1, 2]}\n", "sweep.yaml", "validation.fraction"),
+    (
       "base: digits\nrandom: {trials: 2, parameters: {optimizer.learningRate: {logUniform: [0, 1]}}}\n",
       "sweep.yaml:2", "uniform"
     ),
@@ -149,6 +155,38 @@ private func failure(_ yaml: String) throws -> ConfigurationError {
     let diagnosis = try failure(yaml).diagnosis
     #expect(diagnosis.place.hasSuffix(place), "\(diagnosis)")
     #expect(diagnosis.remedy.contains(remedy), "\(diagnosis)")
+  }
+
+  @Test func theWidestRangeOfWholeNumbersIsDrawnFrom() throws {
+    let yaml = "base: digits\nrandom: {trials: 20, parameters: {seed: {integer: [0, \(Int.max)]}}}\n"
+    let seeds = try configurations(try plan(yaml)).map(\.seed)
+    #expect(Set(seeds).count == 20 && seeds.contains { $0 > Int.max / 2 })
+  }
+
+  /// What each member has a value of its own for, nobody would see.
+  @Test func aSettingForAllThatTheSweepVariesIsRefused() throws {
+    let yaml = "base: digits\ngrid: {optimizer.learningRate: [0.1, 0.2]}\n"
+    let error = try #require(throws: ConfigurationError.self) {
+      try plan(yaml, overrides: ["optimizer.learningRate=0.5"])
+    }
+    #expect(error.diagnosis.place.contains("--set") && error.diagnosis.found == "optimizer.learningRate")
+    #expect(try plan(yaml, overrides: ["optimizer.momentum=0.5"]).members.count == 2)
+    // What is beneath it goes with it; what is around it gives way to it.
+    let whole = "base: digits\ngrid: {optimizer: [{name: sgd}, {name: adam}]}\n"
+    #expect(throws: ConfigurationError.self) { try plan(whole, overrides: ["optimizer.learningRate=0.5"]) }
+    let around = try plan(yaml, overrides: ["optimizer={name: adam}"])
+    #expect(try configurations(around).map(\.optimizer.learningRate) == [0.1, 0.2])
+  }
+
+  /// Ranks are dealt by it, so that nobody has to read all configurations again.
+  @Test func whatMembersNeedOfRanksIsKeptWithThem() throws {
+    let plan = try plan(
+      "base: digits\nset: {threads: 2, batch: 64}\ngrid: {shards: [1, 8], averaging.strategy: [auto, allreduce]}\n"
+    )
+    let read = try MemberPlan(plan.encoded(), at: "plan.json")
+    #expect(read.members.map { $0.needs?.mostRanks } == [1, 1, 8, 8])
+    #expect(read.members.map { $0.needs?.boundAveraging } == [nil, "allreduce", nil, "allreduce"])
+    #expect(read.members.allSatisfy { $0.needs?.threads == 2 })
   }
 
   @Test func aSweepOfTooManyMembersIsRefusedBeforeItIsMade() throws {

@@ -12,13 +12,13 @@ extension TextWindows {
     let start = range.lowerBound
     func border(_ index: Int) -> Int { start + range.count * index / fold.count }
     let block = border(fold.index)..<border(fold.index + 1)
-    let training = (0..<count).filter { window in
-      let begin = start + window * stride
-      return begin + context < block.lowerBound || begin >= block.upperBound
-    }
+    // The windows whose last label lies before the block, and those that begin behind it.
+    func windows(before token: Int) -> Int { min(count, max(0, token - start + stride - 1) / stride) }
+    let before = 0..<windows(before: block.lowerBound - context)
+    let behind = windows(before: block.upperBound)..<count
     // Its first token is told too, where there is one before it.
     let told = max(block.lowerBound - 1, start)..<block.upperBound
-    guard !training.isEmpty, told.count > context else {
+    guard !before.isEmpty || !behind.isEmpty, told.count > context else {
       throw DatasetError(
         at: place,
         expected: "\(fold.count) blocks of more than \(context) tokens, with a window outside of each",
@@ -27,6 +27,6 @@ extension TextWindows {
     }
     let validation = try TextWindows(
       tokens, told, vocabularySize: vocabularySize, context: context, stride: context, at: place)
-    return (Subset(of: self, indices: training), validation)
+    return (Subset(of: self, before, behind), validation)
   }
 }

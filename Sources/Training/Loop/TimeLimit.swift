@@ -20,8 +20,8 @@ package struct TimeLimit {
     began = now - age
   }
 
-  /// Seconds that are kept whatever was measured.
-  private var floor: Double { min(5, seconds / 4) }
+  /// Seconds of a limit that are kept whatever was measured.
+  static func floor(of seconds: Double) -> Double { min(5, seconds / 4) }
 
   /// Whether the step that is about to begin is to be the last.
   ///
@@ -38,7 +38,8 @@ package struct TimeLimit {
     }
     (asked, endedEpoch) = (now, endsEpoch)
     func length(_ endsEpoch: Bool) -> Double { endsEpoch ? max(longestEpochEnd, longestStep) : longestStep }
-    return now + length(endsEpoch) + length(nextEndsEpoch) + 2 * longestSave + floor >= began + seconds
+    return now + length(endsEpoch) + length(nextEndsEpoch) + 2 * longestSave + Self.floor(of: seconds)
+      >= began + seconds
   }
 
   /// A checkpoint took so long.

@@ -31,9 +31,19 @@ func eachOrNone<Result>(_ communicator: any Communicator, _ body: () throws -> R
   return result
 }
 
+/// Does something with what an earlier start has left. What goes wrong with it says nothing of the training.
+func takingUp<Result>(_ body: () throws -> Result) throws -> Result {
+  do { return try body() } catch var error as AgreedFailure {
+    error.isRefusalToResume = true
+    throw error
+  }
+}
+
 /// What went wrong on some ranks; all of them throw the same.
 public struct AgreedFailure: Error, CustomStringConvertible {
   public let messages: [String]
+  /// Whether it is about what an earlier start has left, and not about the training itself.
+  package var isRefusalToResume = false
 
   public var description: String { messages.joined(separator: "\n") }
 }

@@ -118,33 +118,37 @@ public final class TrainingRun {
     self.identity = identity
     try identity.requireEqual(over: communicator)
 
-    let folder = try together(communicator) {
-      communicator.rank > 0
-        ? nil
-        : try RunFolder(
-          options.folder, name: options.name, resume: options.resume, retention: resolved.checkpoint.retention
-        )
+    let folder = try takingUp {
+      try together(communicator) {
+        communicator.rank > 0
+          ? nil
+          : try RunFolder(
+            options.folder, name: options.name, resume: options.resume,
+            retention: resolved.checkpoint.retention)
+      }
     }
     self.folder = folder
     reporter = RunReporter(folder, isSilent: communicator.rank > 0 || options.isQuiet)
     checkpoints = TrainingCheckpoints(trainer: trainer, store: folder?.store)
 
-    let state = try together(communicator) { () throws -> (state: RunState, warnings: [String])? in
-      guard let newest = folder?.newest else { return nil }
-      let state = try RunState(newest.bytes(of: RunState.name), at: "\(newest.folder)/\(RunState.name)")
-      guard state.step == newest.step else {
-        throw CheckpointError(
-          at: "\(newest.folder)/\(RunState.name)", expected: "the state after step \(newest.step)",
-          found: "that after step \(state.step)",
-          remedy: "Resume from another checkpoint: move this one away.")
+    let state = try takingUp {
+      try together(communicator) { () throws -> (state: RunState, warnings: [String])? in
+        guard let newest = folder?.newest else { return nil }
+        let state = try RunState(newest.bytes(of: RunState.name), at: "\(newest.folder)/\(RunState.name)")
+        guard state.step == newest.step else {
+          throw CheckpointError(
+            at: "\(newest.folder)/\(RunState.name)", expected: "the state after step \(newest.step)",
+            found: "that after step \(state.step)",
+            remedy: "Resume from another checkpoint: move this one away.")
+        }
+        let warnings = try identity.check(
+          state, path: newest.folder, allowChangedData: options.allowChangedData)
+        try requireWorkers(of: state)
+        try checkpoints.check(newest)
+        return (state, warnings)
       }
-      let warnings = try identity.check(
-        state, path: newest.folder, allowChangedData: options.allowChangedData)
-      try requireWorkers(of: state)
-      try checkpoints.check(newest)
-      return (state, warnings)
     }
-    try resume(from: state?.state, warnings: state?.warnings ?? [])
+    try takingUp { try resume(from: state?.state, warnings: state?.warnings ?? []) }
     try together(communicator) {
       guard let folder else { return }
       try? FileManager.default.removeItem(atPath: folder.modelPath)

@@ -36,7 +36,8 @@ extension TrainingRun {
     }
     try saveAtTheEnd()
     guard reached else {
-      reporter.stopped(step: trainer.step, saved: savedStep, lastStep: lastStep, reason: reasonToStop)
+      let reason = try StopReason(over: communicator).words(timeLimit: timeLimit?.seconds)
+      reporter.stopped(step: trainer.step, saved: savedStep, lastStep: lastStep, reason: reason)
       return .stopped
     }
     try finish()

@@ -52,11 +52,6 @@ extension TrainingRun {
       now: MonotonicTime.seconds) ?? false
   }
 
-  var reasonToStop: String {
-    guard StopSignal.request == nil, let timeLimit else { return "a signal" }
-    return "the time limit of \(NumberText.duration(timeLimit.seconds))"
-  }
-
   /// Ends the run where a rank's weights are not those of the others.
   func audit() throws {
     guard auditedStep != trainer.step else { return }

@@ -7,10 +7,14 @@ import TensorCore
 ///     plan.json           the members, settled at the first start
 ///     members/007/        a run's folder, with member.json once it is settled
 ///     claims/007          who trains it, in the start under way
+///     claims/…-START      notes of that start: all are to stop, a group has nothing left to do, a member is saved
 ///     interruptions.json  members that were under way when a start ended without a word
 ///     results.json, results.csv, log.txt
 package struct MemberFolder: Sendable {
   package let path: String
+  /// What the start under way is known by. What belongs to it alone has that in its name: a machine whose file system
+  /// shows what was there a moment ago is not to take an earlier start's for it.
+  package var start = ""
 
   package init(path: String) { self.path = path }
 
@@ -18,7 +22,7 @@ package struct MemberFolder: Sendable {
   var logPath: String { "\(path)/log.txt" }
   private var claimsPath: String { "\(path)/claims" }
   private var interruptionsPath: String { "\(path)/interruptions.json" }
-  private var stopPath: String { "\(claimsPath)/stop" }
+  private var stopPath: String { "\(claimsPath)/stop-\(start)" }
 
   package func path(of member: Member) -> String { "\(path)/members/\(member.name)" }
 
@@ -32,8 +36,26 @@ package struct MemberFolder: Sendable {
     FileManager.default.contents(atPath: outcomePath(of: member)).flatMap { MemberOutcome(Array($0)) }
   }
 
-  /// Whether there is an outcome, at the least cost.
-  func isSettled(_ member: Member) -> Bool { access(outcomePath(of: member), F_OK) == 0 }
+  /// The same; where there is one that is not whole, as the end of a machine can leave it, it is removed: the member is
+  /// open then, and goes on from its newest checkpoint. One that a later Lockstep has written is refused.
+  package func takeUpOutcome(of member: Member) throws -> (outcome: MemberOutcome?, wasDamaged: Bool) {
+    let path = outcomePath(of: member)
+    if let outcome = outcome(of: member) { return (outcome, false) }
+    guard access(path, F_OK) == 0 else { return (nil, false) }
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw TrainingError(
+        at: path, expected: "what became of a member", found: "a file that cannot be read",
+        remedy: "Make it readable, or remove it: the member then goes on from its newest checkpoint.")
+    }
+    if let format = MemberOutcome.format(of: Array(bytes)), format != MemberOutcome.format {
+      throw TrainingError(
+        at: path, expected: "what became of a member, in format \(MemberOutcome.format)",
+        found: "format \(format)",
+        remedy: "Go on with the Lockstep that has written it, or a later one.")
+    }
+    try FileManager.default.removeItem(atPath: path)
+    return (nil, true)
+  }
 
   private func outcomePath(of member: Member) -> String { "\(path(of: member))/\(MemberOutcome.name)" }
 
@@ -56,28 +78,46 @@ package struct MemberFolder: Sendable {
   /// Whether the caller is the first to want a member in this start. The file system decides: of several that create a
   /// file exclusively one succeeds, on network file systems too. The claim stays until the next start.
   package func claim(_ member: Member, as holder: String) throws(TrainingError) -> Bool {
-    let file = "\(claimsPath)/\(member.name)"
+    if access(releasePath(of: member), F_OK) == 0 { return false }
+    return try create("\(claimsPath)/\(member.name)", saying: holder)
+  }
+
+  /// Makes a file; false where it is there already.
+  private func create(_ file: String, saying words: String = "") throws(TrainingError) -> Bool {
     let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
       if errno == EEXIST { return false }
       throw TrainingError(
-        at: file, expected: "to note who trains the member", found: String(cString: strerror(errno)),
+        at: file, expected: "to note what a group of ranks does", found: String(cString: strerror(errno)),
         remedy: "See that the folder can be written, on every machine, then go on with --resume.")
     }
-    // For people only: the claim is that the file is there.
-    let text = Array("\(holder)\n".utf8)
+    // For people only: what counts is that the file is there.
+    let text = Array("\(words)\n".utf8)
     _ = write(descriptor, text, text.count)
     close(descriptor)
     return true
   }
 
-  /// Takes a claim back: its member is saved, and nobody is to think that it was interrupted.
-  package func unclaim(_ member: Member) { unlink("\(claimsPath)/\(member.name)") }
+  /// Takes a claim back: its member is saved, nobody is to think that it was interrupted, and nobody is to take it in
+  /// this start.
+  package func release(_ member: Member) throws(TrainingError) {
+    _ = try create(releasePath(of: member))
+    unlink("\(claimsPath)/\(member.name)")
+  }
+
+  private func releasePath(of member: Member) -> String { "\(claimsPath)/\(member.name)-saved-\(start)" }
 
   /// Asks all groups to save and end.
-  func requestStop() { _ = FileManager.default.createFile(atPath: stopPath, contents: nil) }
+  package func requestStop() { _ = FileManager.default.createFile(atPath: stopPath, contents: nil) }
 
-  var isStopRequested: Bool { access(stopPath, F_OK) == 0 }
+  package var isStopRequested: Bool { access(stopPath, F_OK) == 0 }
+
+  /// Notes that a group of ranks has nothing left to do in this start.
+  package func noteEnd(ofGroup group: Int) throws(TrainingError) { _ = try create(endPath(ofGroup: group)) }
+
+  func hasEnded(group: Int) -> Bool { access(endPath(ofGroup: group), F_OK) == 0 }
+
+  private func endPath(ofGroup group: Int) -> String { "\(claimsPath)/group-\(group)-\(start)" }
 
   // MARK: - The beginning of a start
 

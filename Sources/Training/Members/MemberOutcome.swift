@@ -16,7 +16,8 @@ package struct MemberOutcome: Sendable, Codable, Equatable {
     }
   }
 
-  package var format = 1
+  package static let format = 1
+  package var format = Self.format
   package let state: State
   /// Why it failed.
   package var reason: String?
@@ -46,9 +47,17 @@ package struct MemberOutcome: Sendable, Codable, Equatable {
   /// nil where these are not the bytes of any, as when they are not all there yet.
   package init?(_ bytes: [UInt8]) {
     guard JSONBounds.excess(in: bytes, values: 1000, depth: 6) == nil,
-      let outcome = try? Self.decoder.decode(MemberOutcome.self, from: Data(bytes)), outcome.format == 1
+      let outcome = try? Self.decoder.decode(MemberOutcome.self, from: Data(bytes)),
+      outcome.format == Self.format
     else { return nil }
     self = outcome
+  }
+
+  /// That of an outcome, be it one that is not known here; nil where these are not the bytes of any.
+  static func format(of bytes: [UInt8]) -> Int? {
+    struct Outline: Decodable { let format: Int }
+    guard JSONBounds.excess(in: bytes, values: 1000, depth: 6) == nil else { return nil }
+    return (try? JSONDecoder().decode(Outline.self, from: Data(bytes)))?.format
   }
 
   // A loss may be infinite, which JSON has no number for.

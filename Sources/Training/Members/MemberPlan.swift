@@ -19,14 +19,36 @@ package struct Member: Sendable, Codable, Equatable {
   package let configuration: String?
   /// Why there can be none.
   package let mistake: String?
+  /// What its configuration asks of ranks; nil where there is none.
+  package var needs: MemberNeeds?
 
-  package init(number: Int, parameters: [Parameter], configuration: String?, mistake: String? = nil) {
+  package init(
+    number: Int, parameters: [Parameter], configuration: String?, mistake: String? = nil,
+    needs: MemberNeeds? = nil
+  ) {
     (self.number, self.parameters) = (number, parameters)
-    (self.configuration, self.mistake) = (configuration, mistake)
+    (self.configuration, self.mistake, self.needs) = (configuration, mistake, needs)
   }
 
   /// `007`
   package var name: String { String(format: "%03d", number) }
+}
+
+/// What a member's configuration asks of the ranks that train it, for whoever deals ranks and does not read all of it.
+package struct MemberNeeds: Sendable, Codable, Equatable {
+  /// The most that can share a step.
+  package let mostRanks: Int
+  /// Of each rank.
+  package let threads: Int
+  /// `allreduce`: the averaging, where the bits depend on the number of ranks.
+  package let boundAveraging: String?
+
+  init(_ configuration: RunConfiguration) {
+    mostRanks = configuration.mostRanks
+    threads = configuration.threads
+    let strategy = configuration.averaging.strategy
+    boundAveraging = strategy == .allreduce || strategy == .periodic ? strategy.rawValue : nil
+  }
 }
 
 /// Which trainings belong together, and how they are compared. It is made once, and kept in the folder of all.
@@ -41,9 +63,11 @@ package struct MemberPlan: Sendable, Codable, Equatable {
   package var format = 1
   package let kind: Kind
   package let compare: MemberFigure
-  package let members: [Member]
+  package var members: [Member]
   /// The ranks of a member, as they were asked for.
   package let ranks: Int?
+  /// The ranks of a member in all starts, where bits depend on it.
+  package var boundRanks: Int?
   /// What this start is known by.
   package var start = ""
 
@@ -58,8 +82,37 @@ package struct MemberPlan: Sendable, Codable, Equatable {
 
   /// Whether another plan has the same members to be compared alike.
   func isSame(as other: MemberPlan) -> Bool {
-    kind == other.kind && members == other.members && compare == other.compare
-      && ranks == other.ranks
+    kind == other.kind && members.elementsEqual(other.members) { $0.isSame(as: $1) }
+      && compare == other.compare && ranks == other.ranks
+  }
+
+  /// Notes what members ask of ranks where that is not known: earlier versions did not.
+  mutating func completeNeeds() {
+    for (index, member) in members.enumerated() where member.needs == nil && member.configuration != nil {
+      members[index].needs = (try? configuration(of: member)).map(MemberNeeds.init)
+    }
+  }
+
+  /// `allreduce`: the averaging of which the bits depend on the ranks, if there is a member with such.
+  var boundAveraging: String? { members.lazy.compactMap { $0.needs?.boundAveraging }.first }
+
+  /// Where bits depend on the ranks of a member, these are settled at the first start. Refuses a start that has fewer.
+  mutating func bindRanks(_ ranks: Int, at place: String) throws(TrainingError) {
+    guard let averaging = boundAveraging else { return }
+    let needs = members.compactMap(\.needs)
+    let groups = MemberGroups(
+      ranks: ranks, wanted: self.ranks, members: needs.count, most: needs.map(\.mostRanks).min() ?? 1)
+    let bound = boundRanks ?? groups.ranges.map(\.count).min() ?? 1
+    boundRanks = bound
+    guard ranks >= bound else {
+      throw TrainingError(
+        at: place,
+        expected:
+          "at least \(bound) ranks: with averaging \(averaging) bits depend on the ranks of a member, and "
+          + "these members began with \(bound) each",
+        found: "\(ranks)",
+        remedy: "Come back with \(bound) ranks, or a multiple; or begin anew in another folder (--out).")
+    }
   }
 
   // MARK: - As a file
@@ -117,7 +170,7 @@ extension MemberPlan {
   /// What there is in the place of `other`.
   func difference(from other: MemberPlan) -> String {
     guard kind == other.kind, members.count == other.members.count else { return words }
-    guard let (own, _) = zip(members, other.members).first(where: { $0 != $1 }) else {
+    guard let (own, _) = zip(members, other.members).first(where: { !$0.isSame(as: $1) }) else {
       return "\(words) with ranks \(ranks.map(String.init) ?? "left open"), compare \(compare.rawValue)"
     }
     return "\(words), of which member \(own.name) (\(own.words)) is another"
@@ -125,6 +178,13 @@ extension MemberPlan {
 }
 
 extension Member {
+  /// Whether another is the same training; what it needs follows from that.
+  func isSame(as other: Member) -> Bool {
+    var other = other
+    other.needs = needs
+    return self == other
+  }
+
   /// `optimizer.learningRate 0.1, batch 64`
   var words: String { parameters.map { "\($0.key) \($0.value)" }.joined(separator: ", ") }
 }

@@ -7,8 +7,10 @@ import TensorCore
 /// Trains all members of a plan inside one job: the ranks are split into groups, each of which trains a member at a time
 /// and takes the next when it has done so. Every rank makes one.
 ///
-/// A member is trained as it would be alone, to the same bits. One that fails is noted with its reason, and the others go
-/// on. Where a process dies the job ends with it; the next start goes on with what is not settled.
+/// A member is trained as it would be alone, to the same bits; with `allreduce` and `periodic`, whose bits depend on the
+/// ranks, to those of the same number of ranks, which is kept for all starts. One that fails is noted with its reason, and
+/// the others go on; one that cannot be gone on with, as on changed data, stays as it is. Where a process dies the job
+/// ends with it; the next start goes on with what is not settled.
 public final class MemberRunner {
   public struct Options: Sendable {
     /// The folder of all members; nil: a new one below `runs/`.
@@ -25,6 +27,8 @@ public final class MemberRunner {
     public var timeLimit: Double?
     /// Seconds without progress of some rank after which the job is ended; 0: nobody watches.
     public var hangTimeout = 0.0
+    /// Seconds that a member takes before its first step, where that is known before one has been begun.
+    package var expectedStart = 0.0
 
     public init() {}
   }
@@ -35,23 +39,30 @@ public final class MemberRunner {
     case settled(failed: Int, of: Int)
     /// Some are left, saved, to be gone on with.
     case stopped
+    /// All others are settled, but so many could not be gone on with, and are as they were.
+    case refused(Int, of: Int)
   }
 
-  private let options: Options
-  private let world: World
-  private let start: MemberStart
-  private let folder: MemberFolder
-  private let plan: MemberPlan
-  private let left: [Member]
-  private let groups: MemberGroups
+  let options: Options
+  let world: World
+  let start: MemberStart
+  let folder: MemberFolder
+  let plan: MemberPlan
+  let left: [Member]
+  let groups: MemberGroups
+  let log: RunLog
   /// The ranks that train a member together with this one.
   private let group: World
   private let groupIndex: Int
   private let stopFile: StopFile
-  private let log: RunLog
+  private var watch: RunWatch?
   private let usualPatience: Double
   /// The longest time that a member took before its first step.
-  private var longestStart = 0.0
+  private var longestStart: Double
+  /// Whether a member was stopped: what is saved for lack of time makes no room for another.
+  private var hasStopped = false
+  /// Those of this group that could not be gone on with, on its first rank.
+  private var refused: [Int] = []
 
   /// Makes or takes up the folder, on all ranks together. Whatever is wrong on any rank, all throw, alike.
   ///
@@ -87,69 +98,76 @@ public final class MemberRunner {
   private init(options: Options, in world: World, plan make: () throws -> MemberPlan?) throws {
     (self.options, self.world) = (options, world)
     let communicator = world.communicator
-    // Groups end at different times, by hours; what hangs is found by the watch.
     usualPatience = communicator.patience
-    communicator.patience = .infinity
+    longestStart = options.expectedStart
     start = try MemberStart(options, over: communicator, plan: make)
     (plan, left, folder) = (start.plan, start.left, start.folder)
-    let (plan, left) = (start.plan, start.left)
-    let most = left.compactMap { try? plan.configuration(of: $0).mostRanks }.min() ?? 1
-    let groups = MemberGroups(ranks: world.size, wanted: plan.ranks, members: left.count, most: most)
+    let groups = MemberGroups(
+      ranks: world.size, wanted: start.plan.boundRanks ?? start.plan.ranks, members: start.left.count,
+      most: start.left.compactMap { $0.needs?.mostRanks }.min() ?? 1)
     self.groups = groups
     groupIndex = groups.index(ofRank: world.rank)
     group = World(try communicator.split(color: groupIndex))
     stopFile = StopFile(in: folder)
     log = RunLog(at: group.rank == 0 ? folder.logPath : nil, silent: group.rank > 0)
-    if world.rank == 0 { announce() }
-  }
-
-  private func announce() {
-    let count = plan.members.count
-    let idle = world.size - (groups.ranges.last?.upperBound ?? 0)
-    let sizes = groups.ranges.map(\.count)
-    var text = "\(plan.words), \(count - left.count) settled"
-    if !left.isEmpty {
-      let each = sizes.min() == sizes.max() ? "\(sizes[0])" : "\(sizes.min() ?? 0) to \(sizes.max() ?? 0)"
-      text +=
-        "; \(sizes.count) at a time on \(each) \(sizes.max() == 1 ? "rank" : "ranks") each, results in \(folder.path)"
-    }
-    log.message(text)
-    if idle > 0, !left.isEmpty {
-      log.message(
-        "\(idle) of \(world.size) ranks are not needed: a member has as many as its shards at most, and there are "
-          + "\(left.count) members left; more shards need --set shards=N")
-    }
-    for member in plan.members where member.mistake != nil && !options.resume {
-      log.warning("member \(member.name) (\(member.words)) is left out: \(member.mistake ?? "")")
-    }
+    let faults = try findPlacementFaults()
+    if world.rank == 0 { announce(faults) }
   }
 
   // MARK: - Training
 
   /// Trains until all is settled, or until a signal or the time limit asks to stop; all ranks return the same.
   public func run() throws -> Ending {
+    let communicator = world.communicator
+    try beginWatch()
+    defer { watch?.end() }
+    // Groups end at different times, by hours; what hangs is found by the watch.
+    communicator.patience = .infinity
     if groupIndex < groups.ranges.count { try trainAll() }
-    MemberWaiting(for: left, in: folder).wait { [stopFile, folder] in
+    GroupWaiting(for: groups.ranges.indices, in: folder).wait { [watch, stopFile, folder] in
+      watch?.whereabouts.tick()
       if StopSignal.request != nil { folder.requestStop() }
       return stopFile.isRequested
     }
-    try world.communicator.barrier()
-    let outcomes = world.rank == 0 ? plan.members.map(folder.outcome(of:)) : []
-    let figures = try world.communicator.allgather(
+    try communicator.barrier()
+    let outcomes = world.rank == 0 ? plan.members.map(outcome(of:)) : []
+    let figures = try communicator.allgather(
       bytes: outcomes.map { $0.map { $0.state == .failed ? 2 : 1 } ?? 0 })[0]
-    try together(world.communicator) {
-      if world.rank == 0 { try report(outcomes) }
+    let refusals = try communicator.allgather(bytes: Array(JSONEncoder().encode(refused)))
+      .flatMap { try JSONDecoder().decode([Int].self, from: Data($0)) }
+    let open = zip(plan.members, figures).filter { $0.1 == 0 }.map(\.0.number)
+    let isStopped = !Set(open).isSubset(of: refusals)
+    let reason = try StopReason(over: communicator).words(timeLimit: options.timeLimit)
+    try together(communicator, summarizedFor: 1) {
+      if world.rank == 0 { try report(outcomes, stoppedBy: isStopped ? reason : nil) }
     }
-    if figures.contains(0) { return .stopped }
+    if isStopped { return .stopped }
+    if !open.isEmpty { return .refused(open.count, of: figures.count) }
     return .settled(failed: figures.count { $0 == 2 }, of: figures.count)
+  }
+
+  private func outcome(of member: Member) -> MemberOutcome? {
+    watch?.whereabouts.tick()
+    return folder.outcome(of: member)
+  }
+
+  /// Has all ranks watched, in all that is not the training of a member, which is watched by itself.
+  private func beginWatch() throws {
+    guard options.hangTimeout > 0 else { return }
+    watch = try RunWatch(over: world.communicator, patience: options.hangTimeout, comesAndGoes: true)
+    returnToWatch()
+  }
+
+  private func returnToWatch() {
+    watch?.whereabouts.enter(phase: StallReport.betweenMembers, at: MonotonicTime.nanoseconds)
   }
 
   private func trainAll() throws {
     let isFirst = group.rank == 0
     let range = groups.ranges[groupIndex]
     var schedule = MemberSchedule(
-      left, interruptions: start.interruptions, attempts: options.attempts, isFirstGroup: groupIndex == 0,
-      in: folder,
+      left, interruptions: start.interruptions, attempts: options.attempts, group: groupIndex,
+      of: groups.ranges.count, in: folder,
       holder: "\(describeRanks(Array(range))) on \(group.communicator.machine.name), process \(getpid())")
     while true {
       group.communicator.patience = .infinity
@@ -160,16 +178,21 @@ public final class MemberRunner {
         .withUnsafeBytes { Int(Int64(littleEndian: $0.loadUnaligned(as: Int64.self))) }
       guard chosen > 0 else { break }
       group.communicator.patience = usualPatience
+      watch?.whereabouts.leave()
       try train(plan.members[chosen - 1])
+      returnToWatch()
     }
-    if isFirst, isStopping { folder.requestStop() }
+    if isFirst { try folder.noteEnd(ofGroup: groupIndex) }
   }
 
-  /// Whether nothing new is to be begun.
+  /// Whether nothing new is to be begun here: by a signal, of which the others are told, or for lack of time, of which
+  /// those have enough that are training already.
   private var isStopping: Bool {
-    if StopSignal.request != nil || stopFile.isRequestedNow { return true }
+    watch?.whereabouts.tick()
+    if StopSignal.request != nil { folder.requestStop() }
+    if hasStopped || StopSignal.request != nil || stopFile.isRequestedNow { return true }
     guard let limit = options.timeLimit, let age = ProcessAge.seconds else { return false }
-    return age + longestStart + min(5, limit / 4) >= limit
+    return age + longestStart + TimeLimit.floor(of: limit) >= limit
   }
 
   private func train(_ member: Member) throws {
@@ -177,6 +200,9 @@ public final class MemberRunner {
     var outcome: MemberOutcome?
     do {
       outcome = try trained(member)
+    } catch let error as AgreedFailure where error.isRefusalToResume {
+      // It says nothing of the member: what was trained stands, and may be gone on with another time.
+      return try refuse(member, error)
     } catch let error as AgreedFailure {
       outcome = .failed("\(error)")
     } catch let error as TrainingError {
@@ -185,14 +211,12 @@ public final class MemberRunner {
       outcome = .failed("\(error)")
     }
     outcome?.seconds = MonotonicTime.seconds - begin
+    if outcome == nil { hasStopped = true }
+    // A signal is for all; by the time limit each group stops when it must.
+    let isForAll = try outcome == nil && StopReason(over: group.communicator).isSignal
     guard group.rank == 0 else { return }
-    if let outcome {
-      try folder.settle(member, outcome)
-    } else {
-      // In this order: nobody else is to take it now.
-      folder.requestStop()
-      folder.unclaim(member)
-    }
+    if isForAll { folder.requestStop() }
+    if let outcome { try folder.settle(member, outcome) } else { try folder.release(member) }
     tell(member, outcome)
   }
 
@@ -218,36 +242,10 @@ public final class MemberRunner {
     return try run.train() == .finished ? run.outcome : nil
   }
 
-  // MARK: - Telling
-
-  private func tell(_ member: Member, _ outcome: MemberOutcome?) {
-    guard let outcome else {
-      return log.message("member \(member.name) is stopped and saved: \(member.words)")
-    }
-    let seconds = NumberText.duration(outcome.seconds ?? 0)
-    guard outcome.state == .finished, let result = outcome.results.first else {
-      return log.warning(
-        "member \(member.name) has failed after \(seconds) (\(member.words)): \(outcome.reason ?? "no reason")"
-      )
-    }
-    let accuracy = result.accuracy.map { "accuracy \(NumberText.percent($0)), " } ?? ""
-    log.message(
-      "member \(member.name) has finished in \(seconds): \(result.split.rawValue) \(accuracy)loss "
-        + "\(NumberText.loss(result.loss)); \(member.words)")
-  }
-
-  private func report(_ outcomes: [MemberOutcome?]) throws {
-    let table = MemberTable(plan, outcomes)
-    try atomicWrite(Array(table.csv.utf8), to: folder.path + "/results.csv")
-    try atomicWrite(table.json(), to: folder.path + "/results.json")
-    log.message(table.text)
-    let open = outcomes.count { $0 == nil }
-    guard open > 0 else { return log.message("results in \(folder.path)/results.csv and results.json") }
-    let command = plan.kind == .sweep ? "sweep" : "crossvalidate"
-    let reason = StopSignal.request != nil || options.timeLimit == nil ? "a signal" : "the time limit"
-    log.message(
-      "stopped by \(reason), \(open) of \(outcomes.count) members are left; go on with: "
-        + "\(RunSummary.shellWord(CommandLine.arguments.first ?? "lockstep")) \(command) --resume --out "
-        + RunSummary.shellWord(folder.path))
+  private func refuse(_ member: Member, _ error: AgreedFailure) throws {
+    guard group.rank == 0 else { return }
+    refused.append(member.number)
+    try folder.release(member)
+    log.warning("member \(member.name) (\(member.words)) cannot be gone on with and is as it was: \(error)")
   }
 }

@@ -12,6 +12,10 @@ struct MemberStart {
   let interruptions: [Int: MemberFolder.Interruption]
   /// The members without an outcome.
   let left: [Member]
+  /// On rank 0: whether it is the first start.
+  let isNew: Bool
+  /// On rank 0: members whose outcome could not be read.
+  let damaged: [Member]
   /// On rank 0.
   private let lock: RunLock?
 
@@ -24,31 +28,45 @@ struct MemberStart {
     let isFirst = communicator.rank == 0
     let wanted = isFirst ? options.folder ?? RunFolder.firstFree("runs/" + options.name) : ""
     let path = try communicator.allgather(bytes: Array(wanted.utf8))[0]
-    let folder = MemberFolder(path: String(decoding: path, as: UTF8.self))
-    self.folder = folder
-    let begun = try together(communicator) { () throws -> (lock: RunLock, plan: MemberPlan)? in
-      isFirst ? try Self.begin(folder, options, plan: try make()) : nil
+    var folder = MemberFolder(path: String(decoding: path, as: UTF8.self))
+    let begun = try together(communicator, summarizedFor: 1) { () throws -> Beginning? in
+      isFirst ? try Self.begin(folder, options, ranks: communicator.size, plan: try make()) : nil
     }
-    lock = begun?.lock
+    (lock, isNew) = (begun?.lock, begun?.isNew ?? false)
     let plan = try MemberPlan(
       try communicator.allgather(bytes: try begun?.plan.encoded() ?? [])[0], at: folder.planPath)
     self.plan = plan
+    folder.start = plan.start
+    self.folder = folder
     try together(communicator) { try Self.requireSeen(folder, plan) }
 
-    let counts = try together(communicator) { () throws -> [Int: MemberFolder.Interruption] in
-      isFirst ? try Self.takeUp(plan, options, in: folder) : [:]
-    }
-    let known = try communicator.allgather(bytes: Array(JSONEncoder().encode(counts)))[0]
-    interruptions = try JSONDecoder().decode([Int: MemberFolder.Interruption].self, from: Data(known))
     // Rank 0 alone says what is left: other machines may see files a little later.
-    let settled = isFirst ? plan.members.map(folder.isSettled) : []
-    let flags = try communicator.allgather(bytes: settled.map { $0 ? 1 : 0 })[0]
-    left = zip(plan.members, flags).filter { $0.1 == 0 }.map(\.0)
+    let found = try together(communicator, summarizedFor: 1) { () throws -> Leftovers in
+      isFirst ? try Self.takeUp(plan, options, in: folder) : Leftovers()
+    }
+    damaged = found.damaged.map { plan.members[$0 - 1] }
+    let bytes = try communicator.allgather(bytes: Array(JSONEncoder().encode(found)))[0]
+    let known = try JSONDecoder().decode(Leftovers.self, from: Data(bytes))
+    interruptions = known.interruptions
+    left = known.left.map { plan.members[$0 - 1] }
+  }
+
+  private struct Beginning {
+    let lock: RunLock
+    let plan: MemberPlan
+    let isNew: Bool
+  }
+
+  /// What earlier starts have left; members by their numbers.
+  private struct Leftovers: Codable {
+    var interruptions: [Int: MemberFolder.Interruption] = [:]
+    var left: [Int] = []
+    var damaged: [Int] = []
   }
 
   private static func begin(
-    _ folder: MemberFolder, _ options: MemberRunner.Options, plan made: MemberPlan?
-  ) throws -> (RunLock, MemberPlan) {
+    _ folder: MemberFolder, _ options: MemberRunner.Options, ranks: Int, plan made: MemberPlan?
+  ) throws -> Beginning {
     let isThere = FileManager.default.fileExists(atPath: folder.planPath)
     guard options.resume || !isThere else {
       throw TrainingError(
@@ -73,9 +91,11 @@ struct MemberStart {
         found: plan.difference(from: made),
         remedy: "Go on without naming them (--resume --out \(folder.path)), or begin anew in another folder.")
     }
+    plan.completeNeeds()
+    try plan.bindRanks(ranks, at: folder.path)
     plan.start = "\(UInt64.random(in: 1 ... .max))"
     try atomicWrite(plan.encoded(), to: folder.planPath)
-    return (lock, plan)
+    return Beginning(lock: lock, plan: plan, isNew: !isThere)
   }
 
   /// Refuses machines that see another folder, where members would be trained twice and results be missing.
@@ -92,35 +112,42 @@ struct MemberStart {
       remedy: "Name a folder on a file system that all machines share: --out DIR")
   }
 
-  /// Settles what cannot be trained: configurations that are wrong, and members that end the job.
-  private static func giveUp(
-    _ plan: MemberPlan, _ interruptions: [Int: MemberFolder.Interruption], attempts: Int,
-    in folder: MemberFolder
-  ) throws {
-    for member in plan.members where folder.outcome(of: member) == nil {
-      if let mistake = member.mistake {
-        try folder.settle(member, .failed(mistake))
-      } else if let count = interruptions[member.number]?.count, count >= attempts {
-        try folder.settle(
-          member,
-          .failed(
-            "the job ended \(count) times while it was trained, without a newer checkpoint; "
-              + "see its log.txt, then try again with --retry-failed"))
-      }
-    }
-  }
-
   /// On rank 0: what the starts before have left.
   private static func takeUp(
     _ plan: MemberPlan, _ options: MemberRunner.Options, in folder: MemberFolder
-  ) throws -> [Int: MemberFolder.Interruption] {
-    if options.retriesFailed {
-      for member in plan.members where folder.outcome(of: member)?.state == .failed {
+  ) throws -> Leftovers {
+    var found = Leftovers()
+    var open: [Member] = []
+    for member in plan.members {
+      let (outcome, wasDamaged) = try folder.takeUpOutcome(of: member)
+      if wasDamaged { found.damaged.append(member.number) }
+      if outcome?.state == .failed, options.retriesFailed {
         folder.removeOutcome(of: member)
+      } else if outcome != nil {
+        continue
+      }
+      open.append(member)
+    }
+    // What has lost only its outcome was not interrupted.
+    let interruptible = open.filter { !found.damaged.contains($0.number) }
+    found.interruptions = try folder.takeUpInterruptions(interruptible, forgets: options.retriesFailed)
+    for member in open {
+      if let reason = reasonToGiveUp(member, found.interruptions, attempts: options.attempts) {
+        try folder.settle(member, .failed(reason))
+      } else {
+        found.left.append(member.number)
       }
     }
-    let counts = try folder.takeUpInterruptions(plan.members, forgets: options.retriesFailed)
-    try giveUp(plan, counts, attempts: options.attempts, in: folder)
-    return counts
+    return found
+  }
+
+  /// Why a member is not trained: a configuration that is wrong, or that it ends the job; nil where it is.
+  private static func reasonToGiveUp(
+    _ member: Member, _ interruptions: [Int: MemberFolder.Interruption], attempts: Int
+  ) -> String? {
+    if let mistake = member.mistake { return mistake }
+    guard let count = interruptions[member.number]?.count, count >= attempts else { return nil }
+    return "the job ended \(count) times while it was trained, without a newer checkpoint; "
+      + "see its log.txt, then try again with --retry-failed"
   }
 }

@@ -66,7 +66,7 @@ package struct MemberTable {
       let values = row.member.parameters.map(\.value)
       let start = isSweep ? [row.results.isEmpty ? "-" : "\(index + 1)", row.member.name] + values : values
       guard let outcome = row.outcome, !row.results.isEmpty else {
-        lines.append(start + [row.outcome == nil ? "not finished" : "failed"])
+        lines.append(start + [row.outcome?.state.rawValue ?? "not finished"])
         continue
       }
       let cells = splits.flatMap { split -> [String] in

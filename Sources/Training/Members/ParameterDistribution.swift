@@ -41,9 +41,21 @@ struct ParameterDistribution {
     kind =
       switch form.key {
       case "choice": .choice(values)
-      case "integer": .integer(try Self.bounds(form, values) { Int($0) })
+      case "integer": .integer(try Self.integers(form, values))
       default: try Self.numbers(form, values)
       }
+  }
+
+  private static func integers(
+    _ form: ConfigurationNode.Entry, _ values: [ConfigurationNode]
+  ) throws(ConfigurationError) -> ClosedRange<Int> {
+    let range = try bounds(form, values) { Int($0) }
+    guard !range.upperBound.subtractingReportingOverflow(range.lowerBound).overflow else {
+      throw ConfigurationError(
+        at: form.place, expected: "integer: bounds less than \(Int.max) apart", found: form.value.flowText,
+        remedy: "Draw from fewer numbers, for example: integer: [0, 1000000]")
+    }
+    return range
   }
 
   private static func numbers(
@@ -90,7 +102,7 @@ struct ParameterDistribution {
       value.place = place
       return value
     case .integer(let range):
-      let count = range.upperBound.subtractingReportingOverflow(range.lowerBound).partialValue
+      let count = range.upperBound - range.lowerBound
       let drawn = Self.unit(&stream) * (Double(count) + 1)
       return scalar("\(range.lowerBound + min(count, Int(drawn)))")
     case .number(let range, let isLogarithmic):

@@ -13,7 +13,7 @@ import TensorCore
 ///       parameters:
 ///         batch: {choice: [64, 128]}
 ///     compare: auto               # or accuracy, loss
-///     ranks: 2                    # of each member
+///     ranks: 2                    # of each member; left out: as many as there are for it
 struct SweepDefinition: ConfigurationSection {
   var base: String?
   var settings: [ConfigurationNode.Entry] = []

@@ -18,23 +18,25 @@ extension MemberPlan {
       common.append(try ConfigurationOverride(entry.key, entry.value, at: entry.place))
     }
     common += try ConfigurationOverride.parse(overrides)
+    try definition.requireUnset(common)
 
     var members: [Member] = []
     var mistakes = Mistakes()
     for combination in try definition.combinations() {
       var mistake: ConfigurationError?
-      var yaml: String?
+      var settled: RunConfiguration?
       do {
         let configuration = try text.configuration(common + combination.map(\.override))
-        yaml = configuration.withShards(ranks: definition.ranks).yaml
+        try configuration.requireResults(at: path)
+        settled = configuration.withShards(ranks: definition.ranks)
       } catch {
         mistake = error
       }
       mistakes.note(mistake, combination.filter { !$0.isDrawn }.map(\.parameter))
       members.append(
         Member(
-          number: members.count + 1, parameters: combination.map(\.parameter), configuration: yaml,
-          mistake: mistake.map { "\($0)" }))
+          number: members.count + 1, parameters: combination.map(\.parameter), configuration: settled?.yaml,
+          mistake: mistake.map { "\($0)" }, needs: settled.map(MemberNeeds.init)))
     }
     if let mistake = mistakes.ofTheFile { throw mistake }
     return MemberPlan(
@@ -78,7 +80,34 @@ extension MemberPlan {
   }
 }
 
+extension RunConfiguration {
+  /// Refuses what leaves nothing to compare members by, as far as that can be told without the data.
+  fileprivate func requireResults(at place: String) throws(ConfigurationError) {
+    guard !data.name.isText, validation.fraction == 0, validation.folds == nil else { return }
+    // Of files that are not there it is said later that they are not.
+    if let path = data.path, !FileManager.default.fileExists(atPath: path) { return }
+    guard !DataSource(self).hasTestSplit else { return }
+    throw ConfigurationError(
+      at: place, expected: "samples to compare the members by", found: "neither validation nor test samples",
+      remedy: "Hold some out: set: {validation.fraction: 0.1}")
+  }
+}
+
 extension SweepDefinition {
+  /// Refuses values for all members of what each member has a value of its own for, and that nobody would see.
+  fileprivate func requireUnset(_ settings: [ConfigurationOverride]) throws(ConfigurationError) {
+    let varied = (grid.map(\.key) + random.parameters.map(\.key)).map {
+      $0.split(separator: ".").map(String.init)
+    }
+    for setting in settings {
+      guard let key = varied.first(where: { setting.path.starts(with: $0) }) else { continue }
+      throw ConfigurationError(
+        at: setting.place, expected: "a setting that the sweep does not vary",
+        found: setting.path.joined(separator: "."),
+        remedy: "Leave it out, or take \(key.joined(separator: ".")) out of grid or random.")
+    }
+  }
+
   /// One value of one setting.
   struct Choice {
     let override: ConfigurationOverride
@@ -141,11 +170,11 @@ extension MemberPlan {
     var members: [Member] = []
     for fold in 1...folds {
       let settings = try ConfigurationOverride.parse(ours + ["validation.fold=\(fold)"])
+      let configuration = try text.configuration(common + settings).withShards(ranks: ranks)
       members.append(
         Member(
           number: fold, parameters: [.init(key: "fold", value: "\(fold)")],
-          configuration: try text.configuration(common + settings).withShards(ranks: ranks).yaml,
-          mistake: nil))
+          configuration: configuration.yaml, needs: MemberNeeds(configuration)))
     }
     return MemberPlan(kind: .folds, compare: .auto, ranks: ranks, members: members)
   }

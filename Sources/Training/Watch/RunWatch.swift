@@ -28,7 +28,11 @@ final class RunWatch {
   /// - Parameters:
   ///   - patience: seconds without progress.
   ///   - instructions: what the instructions of the training plans are, by the samples of a pass.
-  init(over communicator: any Communicator, patience: Double, instructions: [Int: [String]]) throws {
+  ///   - comesAndGoes: whether ranks leave for trainings that are watched by themselves, and come back.
+  init(
+    over communicator: any Communicator, patience: Double, instructions: [Int: [String]] = [:],
+    comesAndGoes: Bool = false
+  ) throws {
     let board = try PlaceBoard(over: communicator)
     let places = try communicator.allgather(
       bytes: Array("\(communicator.rankInJob) \(communicator.machine.name)".utf8)
@@ -39,11 +43,12 @@ final class RunWatch {
     let ends = Ends()
     self.ends = ends
     (communicator as? MPICommunicator)?.whereabouts = whereabouts
+    var report = StallReport(
+      numbers: places.map { Int($0[0]) ?? 0 }, machines: places.map { String($0.last ?? "") },
+      instructions: instructions)
+    if comesAndGoes { report.absence = "in the training of a member" }
     let watcher = Watcher(
-      board: board, rank: communicator.rank, patience: patience,
-      report: StallReport(
-        numbers: places.map { Int($0[0]) ?? 0 }, machines: places.map { String($0.last ?? "") },
-        instructions: instructions))
+      board: board, rank: communicator.rank, patience: patience, report: report, comesAndGoes: comesAndGoes)
     let thread = Thread { while !ends.now.load(ordering: .relaxed), watcher.look() {} }
     thread.stackSize = 1 << 20
     thread.start()
@@ -62,20 +67,22 @@ private final class Watcher: @unchecked Sendable {
   private let board: PlaceBoard
   private let rank: Int
   private let report: StallReport
+  private let comesAndGoes: Bool
   private let interval: Double
   private var judge: StallJudge
   private var claimSeen: Double?
   private var hasBlockedSignals = false
   private var transfers = TransferCount()
 
-  init(board: PlaceBoard, rank: Int, patience: Double, report: StallReport) {
+  init(board: PlaceBoard, rank: Int, patience: Double, report: StallReport, comesAndGoes: Bool) {
+    self.comesAndGoes = comesAndGoes
     self.board = board
     self.rank = rank
     self.report = report
     interval = min(0.25, patience / 8)
     judge = StallJudge(
       ranks: board.size, here: board.group, patience: patience, interval: interval,
-      transferring: TimeAccount.Phase.transferring, now: MonotonicTime.seconds)
+      transferring: TimeAccount.Phase.transferring, comesAndGoes: comesAndGoes, now: MonotonicTime.seconds)
   }
 
   /// One round. Returns whether there is to be another.
@@ -95,10 +102,21 @@ private final class Watcher: @unchecked Sendable {
       return true
     }
     if board.isClaimed { claimSeen = now }
-    let places = (0..<board.size).map { board[$0] }
-    guard let verdict = judge.look(at: places, polls: board.polls, now: now), own.isPresent, board.claim()
+    let places = places()
+    guard let verdict = judge.look(at: places, polls: board.polls, now: now),
+      own.isPresent || comesAndGoes, board.claim()
     else { return true }
     end(verdict, places)
+  }
+
+  private func places() -> [Place] {
+    var places = (0..<board.size).map { board[$0] }
+    guard comesAndGoes else { return places }
+    // Of another machine nothing is heard while the rank that tells of it is away.
+    for group in board.groups where group != board.group && !places[group.lowerBound].isPresent {
+      for rank in group { places[rank].phase = Place.absent }
+    }
+    return places
   }
 
   private func end(_ verdict: StallJudge.Verdict, _ places: [Place]) -> Never {

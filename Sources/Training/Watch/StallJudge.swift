@@ -54,14 +54,19 @@ package struct StallJudge {
   private var polled: Double
   /// Seconds between two looks, at most, unless this process was stopped itself.
   private let interval: Double
+  private let comesAndGoes: Bool
 
   /// - Parameters:
   ///   - patience: seconds without progress.
   ///   - here: the ranks that are seen themselves; of others it is seen what they have sent.
   ///   - interval: seconds between two looks.
+  ///   - comesAndGoes: whether ranks that are absent come back: somebody else watches what they do, but those that are
+  ///     seen themselves must run, and the others may have to wait for them.
   package init(
-    ranks: Int, here: Range<Int>, patience: Double, interval: Double, transferring: Set<Int>, now: Double
+    ranks: Int, here: Range<Int>, patience: Double, interval: Double, transferring: Set<Int>,
+    comesAndGoes: Bool = false, now: Double
   ) {
+    self.comesAndGoes = comesAndGoes
     self.patience = patience
     self.here = here
     self.interval = interval
@@ -99,9 +104,10 @@ package struct StallJudge {
     records[rank].place = place
     if place.pulse != before.pulse { records[rank].pulsed = now }
     let transfers = transferring.contains(place.phase) && place.transferred != before.transferred
-    if place.moves != before.moves || place.instruction != before.instruction || transfers
-      || !place.isPresent
-    {
+    if !place.isPresent {
+      let seen = comesAndGoes && here.contains(rank) ? records[rank].pulsed : now
+      (records[rank].moved, records[rank].signed) = (seen, seen)
+    } else if place.moves != before.moves || place.instruction != before.instruction || transfers {
       (records[rank].moved, records[rank].signed) = (now, now)
     } else if place.looks != before.looks {
       records[rank].signed = now
@@ -109,7 +115,9 @@ package struct StallJudge {
   }
 
   private func verdict(_ now: Double) -> Verdict? {
-    let present = records.indices.filter { records[$0].place.isPresent }
+    let present = records.indices.filter {
+      records[$0].place.isPresent || comesAndGoes && here.contains($0)
+    }
     func blame(_ ranks: [Int], _ kind: Kind) -> Verdict {
       Verdict(
         ranks: ranks, kind: kind, seconds: now - (ranks.map { records[$0].moved }.min() ?? now),
@@ -126,9 +134,14 @@ package struct StallJudge {
       let machineIsGone = silent.allSatisfy { now - records[$0].pulsed > patience }
       return blame(silent, machineIsGone ? .unreachable : .stuck)
     }
+    if comesAndGoes, !records.allSatisfy(\.place.isPresent) { return nil }
     let waiting = present.filter { now - records[$0].moved > patience + 2 * Self.distance }
     return !present.isEmpty && waiting == present ? blame(waiting, .waiting) : nil
   }
 
-  private func limit(of rank: Int) -> Double { here.contains(rank) ? patience : patience + Self.distance }
+  private func limit(of rank: Int) -> Double {
+    // Who watches what an absent rank does is to tell of it first.
+    guard records[rank].place.isPresent else { return patience + 2 * Self.distance }
+    return here.contains(rank) ? patience : patience + Self.distance
+  }
 }

@@ -9,6 +9,11 @@ package struct StallReport {
   let machines: [String]
   /// What the instructions of the training plans are, by the samples of a pass.
   let instructions: [Int: [String]]
+  /// What is said of a rank that is not there.
+  var absence = "not in its training"
+
+  /// The phase of a rank that trains one of several members and is between two of them.
+  static let betweenMembers = TimeAccount.Phase.allCases.count + 1
 
   package init(numbers: [Int], machines: [String], instructions: [Int: [String]]) {
     (self.numbers, self.machines, self.instructions) = (numbers, machines, instructions)
@@ -47,7 +52,8 @@ package struct StallReport {
 
   /// `in step 12, computing instruction 7 of 31: 0.weight matrixProduct NT 64×128×784`
   private func description(of place: Place) -> String {
-    guard let phase = TimeAccount.Phase(place: place) else { return "not in its training" }
+    if place.phase == Self.betweenMembers { return "between the trainings of two members" }
+    guard let phase = TimeAccount.Phase(place: place) else { return absence }
     let step = place.step == 0 ? "before the first step" : "in step \(place.step)"
     guard phase == .compute else { return "\(step), \(phase.doing)" }
     guard place.instruction >= 0, let names = instructions[place.samples],
@@ -65,7 +71,9 @@ extension TimeAccount.Phase {
   init?(place: Place) { self.init(rawValue: place.phase - 1) }
 
   /// Phases whose length depends on files.
-  static let transferring: Set<Int> = [Self.data.place, checkpoint.place, other.place]
+  static let transferring: Set<Int> = [
+    Self.data.place, checkpoint.place, other.place, StallReport.betweenMembers,
+  ]
 
   var doing: String {
     switch self {
