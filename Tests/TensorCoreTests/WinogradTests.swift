@@ -16,8 +16,8 @@ import Testing
     return form
   }
 
-  private func scratch(_ direction: ConvolutionDirection) -> [Float] {
-    [Float](repeating: .nan, count: form.scratchCount(direction))
+  private func scratch(_ direction: ConvolutionDirection, of other: ConvolutionForm? = nil) -> [Float] {
+    [Float](repeating: .nan, count: (other ?? form).scratchCount(direction))
   }
 
   @Test func theRuleFollowsTheForm() {
@@ -34,23 +34,25 @@ import Testing
   }
 
   @Test(arguments: [false, true]) func aSourceIsNormalizedAsItIsElsewhere(_ appliesReLU: Bool) {
+    // Two blocks of channels, each with numbers of its own.
     var form = form
+    form.inputChannels = 32
     form.normalization = .init(epsilon: 0.1, appliesReLU: appliesReLU)
     var draw = Draw(1)
     let (x, weight, dy) = (
       draw.values(form.x.count), draw.values(form.weightShape.count), draw.values(form.y.count)
     )
-    let statistics = draw.values(16) + draw.values(16).map { $0 * $0 }
-    let (scale, shift) = (draw.values(16), draw.values(16))
+    let statistics = draw.values(32) + draw.values(32).map { $0 * $0 }
+    let (scale, shift) = (draw.values(32), draw.values(32))
     let normalization = BatchNormalizationForm(
-      batch: 3, channels: 16, spatial: 88, block: 16, epsilon: 0.1, appliesReLU: appliesReLU)
+      batch: 3, channels: 32, spatial: 88, block: 16, epsilon: 0.1, appliesReLU: appliesReLU)
     let normalized: [Float] = result(form.x.count) {
       Fast.normalize(normalization, x, statistics, scale, shift, added: nil, $0)
     }
     var plain = form
     plain.normalization = nil
     let none = PrimitiveTable(count: 1)
-    var (forward, back) = (scratch(.forward), scratch(.weightGradient))
+    var (forward, back) = (scratch(.forward, of: form), scratch(.weightGradient, of: form))
     // The same bits, whether it is read normalized or normalized while it is read.
     statistics.withUnsafeBufferPointer { statistics in
       scale.withUnsafeBufferPointer { scale in
@@ -77,6 +79,27 @@ import Testing
         }
       }
     }
+  }
+
+  @Test func aNaNPassesTheReLU() {
+    var draw = Draw(4)
+    var x = draw.values(form.x.count)
+    let weight = draw.values(form.weightShape.count)
+    x[40 * 16 + 3] = .nan
+    let none = PrimitiveTable(count: 1)
+    var rectified = form
+    rectified.appliesReLU = true
+    var scratch = scratch(.forward)
+    let (plain, y): ([Float], [Float]) = (
+      result(form.y.count) {
+        Fast.convolution(form, x, weight, .none, $0, primitive: none.slots, scratch: &scratch)
+      },
+      result(form.y.count) {
+        Fast.convolution(rectified, x, weight, .none, $0, primitive: none.slots, scratch: &scratch)
+      }
+    )
+    #expect(plain.contains { $0.isNaN } && plain.contains { $0 < 0 })
+    #expect(zip(plain, y).allSatisfy { $0.isNaN ? $1.isNaN : $1 == max(0, $0) })
   }
 
   @Test func gradientsMeetAndAreStoppedInPlace() {

@@ -5,7 +5,7 @@ import Testing
 import Training
 
 /// Whole sweeps, of which the ranks are threads.
-@Suite struct MemberRunnerTests {
+@Suite struct WholeSweepTests {
   /// A sweep's file with its folder; removed with the value.
   private final class Sweep: Sendable {
     let runs = Runs()
@@ -75,7 +75,8 @@ import Training
   /// Changed data say nothing of a member: when they are back, it goes on.
   @Test func whatCannotBeGoneOnWithIsNotSettled() throws {
     let sweep = try Sweep(
-      ", validation.fraction: 0.2}\ngrid: {seed: [1, 2]}\n", base: "{data: {name: csv, path: DATA, label: c}}")
+      ", validation.fraction: 0.2}\ngrid: {seed: [1, 2]}\n", base: "{data: {name: csv, path: DATA, label: c}}"
+    )
     let data = sweep.runs.path + "/data.csv"
     let base = sweep.runs.path + "/base.yaml"
     try Data("{data: {name: csv, path: \(data), label: c}}".utf8).write(to: URL(fileURLWithPath: base))
