@@ -1,5 +1,6 @@
 import DistributedScenarios
 import Foundation
+import Synchronization
 
 /// Whether the tests on emulated clusters are wanted: they need root, iproute2 and Slurm's daemons, and take minutes
 /// (`scripts/test --cluster`).
@@ -113,11 +114,19 @@ final class EmulatedHosts {
 
   deinit { _ = try? call(["down"]) }
 
+  private static let made = Mutex(0)
+
   /// One that nobody else has: letters that tell the process, and a count.
   static var freshName: String {
-    let letters = Array("abcdefghijklmnop")
-    let digits = String(getpid(), radix: 16).compactMap { letters[Int(String($0), radix: 16) ?? 0] }
-    return "t" + String(digits)
+    let count = made.withLock { count in
+      count += 1
+      return count
+    }
+    func letters(_ number: Int) -> String {
+      let alphabet = Array("abcdefghijklmnop")
+      return String(String(number, radix: 16).compactMap { alphabet[Int(String($0), radix: 16) ?? 0] })
+    }
+    return "t\(letters(Int(getpid())))z\(letters(count))"
   }
 
   var hostfile: String { "/run/lockstep-hosts-\(name)/hostfile" }

@@ -178,7 +178,7 @@ let withoutSharedMemory = ["OMPI_MCA_osc_sm_backing_directory": "/nowhere"]
 let smallRun = ["train", "digits"] + settings("data.samples=3000", "data.testSamples=500", "epochs=2")
 
 /// Waits until something is so, at most 30 s.
-func waitUntil(_ what: String, timeout: Double = 30, _ condition: () -> Bool) throws {
+func waitUntil(_ what: String, timeout: Double = 60, _ condition: () -> Bool) throws {
   let end = Date(timeIntervalSinceNow: timeout)
   while !condition() {
     if Date() > end { throw Unexpected("after \(timeout) s still not: \(what)") }
