@@ -52,7 +52,7 @@ extension MPICommunicator {
   func checkLengths(_ requests: borrowing RequestBuffer) throws(MessagePassingError) {
     guard let message = requests.firstShortMessage() else { return }
     throw MessagePassingError(
-      at: "exchange of messages, from rank \(message.peer) to rank \(rank) of \(size)",
+      at: "exchange of messages, from rank \(message.peer) to rank \(rank)",
       expected: "\(message.expected) floats", found: "\(message.received)",
       remedy: "Check that all ranks run the same program on the same configuration.")
   }

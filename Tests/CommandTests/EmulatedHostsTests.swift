@@ -70,10 +70,11 @@ struct EmulatedHostsTests {
 
     let again = try hosts.call(["up"])
     #expect(again.exitCode == 1 && again.standardError.contains("are up already"), "\(again)")
-    let sleeper = try hosts.start(["sleep", "1000"])
-    try waitUntil("sleep") { place.processes().count == 1 }
+    let inside = place.file("inside")
+    let sleeper = try hosts.start(["sh", "-c", "touch \(inside); exec sleep 1000"])
+    try waitUntil("sleep") { FileManager.default.fileExists(atPath: inside) }
     #expect(try hosts.call(["down"]).exitCode == 0)
-    #expect(try sleeper.wait(timeout: 5).exitCode == 128 + SIGTERM)
+    #expect(try sleeper.wait(timeout: 20).exitCode == 128 + SIGTERM)
     try expectNothing(of: hosts)
     let down = try hosts.call(["down"])
     #expect(

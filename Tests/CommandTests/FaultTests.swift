@@ -122,7 +122,7 @@ import Training
     #expect(limited.exitCode == 75, "\(limited)")
     #expect(limited.standardOutput.contains("stopped by the time limit of 3.0 s after step"), "\(limited)")
     // mpirun takes a part of a second for itself before and after; a busy machine takes more.
-    #expect(limited.seconds > 1.5 && limited.seconds < 3 + 3, "\(limited)")
+    #expect(limited.seconds > 1.5 && limited.seconds < 3 + 10, "\(limited)")
     let step = try #require(place.checkpoints("run").last)
     let resumed = try place.lockstep(
       ["train", "--resume", "--out", "run"] + settings("epochs=null", "steps=\(step + 3)"), ranks: 2)
