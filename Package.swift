@@ -46,7 +46,7 @@ let package = Package(
     .executableTarget(
       name: "lockstep",
       dependencies: [
-        "Lockstep", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Lockstep", "Failpoints", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command"),
 

@@ -1,3 +1,4 @@
+import Failpoints
 import Foundation
 import Lockstep
 
@@ -35,14 +36,18 @@ enum Ending {
       }
       world.communicator.abort("\(error)", exitCode: failed)
     }
+    // A rank that ends with another code would have the launcher kill the others.
+    let ownCode = { world.rank == 0 ? code : done }
+    fflush(nil)
+    StopSignal.settle(exitCode: ownCode())
+    Failpoint.leave.reach()
     do {
       try world.leave()
     } catch {
       tell(error)
       code = failed
     }
-    // A rank that ends with another code would have the launcher kill the others.
-    exit(world.rank == 0 ? code : done)
+    exit(ownCode())
   }
 
   /// Does something on one process, and ends it.

@@ -35,6 +35,9 @@ public enum Failpoint: String, CaseIterable, Sendable {
   /// At each file of an old checkpoint that is removed.
   case checkpointPruning = "checkpoint.pruning"
 
+  /// When all is done and told, before the process leaves the others.
+  case leave
+
   /// What happens at a place.
   public enum Action: String, CaseIterable, Sendable {
     /// The process is killed as by `kill -9`.

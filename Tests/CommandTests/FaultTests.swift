@@ -27,7 +27,7 @@ import Training
       Self.run + ["--out", "killed"], ranks: 3, failpoints: "step:crash:step=13,rank=\(rank)")
     #expect(killed.failpoints == ["failpoint step: crash in rank \(rank) at step 13"])
     #expect(killed.result.exitCode != 0, "\(killed.result)")
-    #expect(try #require(killed.secondsToEnd) < 5, "\(killed.result)")
+    #expect(try #require(killed.secondsToEnd) < 5 * patience, "\(killed.result)")
     // That of step 12 may not have been on the disk yet when its writer's process, or all of them, ended.
     let last = try #require(place.checkpoints("killed").last)
     #expect(last == 12 || last == 10)
@@ -52,7 +52,7 @@ import Training
     }
     #expect(killed.processes.count == 3)
     #expect(killed.result.exitCode == 137)
-    #expect(try #require(killed.secondsToEnd) < 10, "\(killed.result)")
+    #expect(try #require(killed.secondsToEnd) < 10 * patience, "\(killed.result)")
     #expect(ours.count >= 3, "every rank has a folder in shared memory: \(ours)")
 
     let resumed = try place.run(Self.endless + ["--out", "run", "--resume"], ranks: 2) { job in
@@ -114,6 +114,30 @@ import Training
     #expect(try job.wait(timeout: 2).exitCode == 128 + SIGTERM)
   }
 
+  @Test func fault5_aLauncherThatEndsWhoIsLateInLeavingMakesNoFailureOfAStop() throws {
+    let place = try Workplace()
+    let job = try RunningProgram(
+      executable: "lockstep", arguments: Self.endless + ["--out", "run"],
+      environment: ["LOCKSTEP_FAILPOINTS": "leave:hang"], directory: place.path)
+    try waitUntil("metrics") { ((try? place.metrics("run").count) ?? 0) >= 2 }
+    job.send(SIGUSR1)
+    try waitUntil("the end") { job.standardError.contains("failpoint leave: hang") }
+    job.send(SIGTERM)
+    let result = try job.wait(timeout: 2)
+    #expect(result.exitCode == 75, "\(result)")
+    #expect(result.standardOutput.contains("stopped by a signal"), "\(result)")
+  }
+
+  @Test func fault5_whoIsDoneIsNotStoppedAnyMore() throws {
+    let place = try Workplace()
+    let job = try RunningProgram(
+      executable: "lockstep", arguments: smallRun + ["--out", "run"],
+      environment: ["LOCKSTEP_FAILPOINTS": "leave:hang"], directory: place.path)
+    try waitUntil("the end") { job.standardError.contains("failpoint leave: hang") }
+    job.send(SIGTERM)
+    #expect(try job.wait(timeout: 2).exitCode == 0)
+  }
+
   @Test(arguments: wantsAllFaults ? [nil, 2] : [2]) func fault5_aTimeLimitSavesAndEndsInTime(ranks: Int?)
     throws
   {
@@ -121,8 +145,8 @@ import Training
     let limited = try place.lockstep(Self.endless + ["--out", "run", "--time-limit", "3s"], ranks: ranks)
     #expect(limited.exitCode == 75, "\(limited)")
     #expect(limited.standardOutput.contains("stopped by the time limit of 3.0 s after step"), "\(limited)")
-    // mpirun takes a part of a second for itself before and after; a busy machine takes more.
-    #expect(limited.seconds > 1.5 && limited.seconds < 3 + 10, "\(limited)")
+    // mpirun takes a part of a second for itself before and after.
+    #expect(limited.seconds > 1.5 && limited.tookLess(than: 3 + 2), "\(limited)")
     let step = try #require(place.checkpoints("run").last)
     let resumed = try place.lockstep(
       ["train", "--resume", "--out", "run"] + settings("epochs=null", "steps=\(step + 3)"), ranks: 2)

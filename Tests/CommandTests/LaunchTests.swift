@@ -69,7 +69,7 @@ import Training
   @Test func aRankThatHangsIsNamedAndTheRunBegunAgain() throws {
     let place = try Workplace()
     let result = try start(
-      ["-n", "2"], Self.short + ["--hang-timeout", "2s"], in: place,
+      ["-n", "2"], Self.short + ["--hang-timeout", "\(2 * patience)s"], in: place,
       failpoints: "step:hang:step=13,rank=1,restart=0"
     ).wait(timeout: 60)
     #expect(result.exitCode == 0, "\(result)")

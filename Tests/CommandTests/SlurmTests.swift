@@ -174,7 +174,7 @@ struct SlurmTests {
     // A lost node, of which slurmctld does not know yet, keeps nobody waiting.
     try slurm.call("stop", "n2")
     let down = try slurm.call("down")
-    #expect(down.seconds < 20)
+    #expect(down.tookLess(than: 20))
     #expect(!FileManager.default.fileExists(atPath: slurm.folder))
     try waitUntil("no process left", timeout: 5) { place.processes().isEmpty }
     let repeated = try slurm.call("down")

@@ -15,7 +15,7 @@ import Testing
       executable: "mpirun", arguments: Self.options + ["-np", "1"] + first + [":", "-np", "1"] + second,
       environment: environment, directory: place.path)
     #expect(result.exitCode == 2, "\(result)")
-    #expect(result.seconds < 60, "\(result)")
+    #expect(result.tookLess(than: 15), "\(result)")
     #expect(result.messages.count == 1, "\(result)")
     #expect(!FileManager.default.fileExists(atPath: place.file("run")), "\(result)")
     return result.messages.first ?? ""

@@ -177,11 +177,11 @@ let withoutSharedMemory = ["OMPI_MCA_osc_sm_backing_directory": "/nowhere"]
 /// A run of a part of a second.
 let smallRun = ["train", "digits"] + settings("data.samples=3000", "data.testSamples=500", "epochs=2")
 
-/// Waits until something is so, at most 30 s.
-func waitUntil(_ what: String, timeout: Double = 60, _ condition: () -> Bool) throws {
-  let end = Date(timeIntervalSinceNow: timeout)
+/// Waits until something is so, at most `timeout` seconds of an idle machine.
+func waitUntil(_ what: String, timeout: Double = 30, _ condition: () -> Bool) throws {
+  let end = Date(timeIntervalSinceNow: timeout * patience)
   while !condition() {
-    if Date() > end { throw Unexpected("after \(timeout) s still not: \(what)") }
+    if Date() > end { throw Unexpected("after \(timeout * patience) s still not: \(what)") }
     usleep(5000)
   }
 }

@@ -166,12 +166,12 @@ import Testing
   }
 
   @Test func shardsAreReadyBeforeASlowUserAsks() throws {
-    // Without work ahead, the 40 shards would be waited for 0.08 s.
-    let data = SlowDataset(base: try numbered(64), microseconds: 2000)
+    // Without work ahead, the 20 shards would be waited for 0.4 s.
+    let data = SlowDataset(base: try numbered(64), microseconds: 20_000)
     let sampler = try Sampler(seed: 1, count: 64, batch: 4)
-    let loader = try Loader(data, sampler: sampler, steps: 40, depth: 8) { [0..<$0] }
-    while loader.next() != nil { usleep(5000) }
-    #expect(loader.waitSeconds < 0.04)
+    let loader = try Loader(data, sampler: sampler, steps: 20, depth: 8) { [0..<$0] }
+    while loader.next() != nil { usleep(50_000) }
+    #expect(loader.waitSeconds < 0.2)
   }
 
   @Test func memoryStaysWithinItsBound() throws {

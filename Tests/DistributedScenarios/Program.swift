@@ -2,6 +2,12 @@ import Foundation
 
 // Programs that tests start: built ones and others, with a time limit, and with nothing left behind.
 
+/// How many times as long as on an idle machine things may take: LOCKSTEP_PATIENCE, 1 unless given.
+///
+/// Bounds of time in tests are those of an idle machine; one that others use too needs more.
+package let patience = max(
+  1, ProcessInfo.processInfo.environment["LOCKSTEP_PATIENCE"].flatMap(Double.init) ?? 1)
+
 /// What a program that has ended leaves.
 package struct ProgramResult: Sendable, CustomStringConvertible {
   /// Its exit status; 128 and the signal's number if a signal ended it.
@@ -10,6 +16,9 @@ package struct ProgramResult: Sendable, CustomStringConvertible {
   package let standardError: String
   /// From its start to its end.
   package let seconds: Double
+
+  /// Whether it took less than so many seconds of an idle machine.
+  package func tookLess(than bound: Double) -> Bool { seconds < bound * patience }
 
   package var description: String {
     "exit code \(exitCode) after \(seconds) s\n--- standard output:\n\(standardOutput)"
@@ -40,7 +49,7 @@ package enum Program {
     throw ProgramError(description: "no program \(executable) in \(productsFolder) or in PATH")
   }
 
-  /// Runs a program to its end. One that takes more than `timeout` seconds is ended with all that it
+  /// Runs a program to its end. One that takes more than `timeout` seconds of an idle machine is ended with all that it
   /// started, and an error is thrown.
   ///
   /// `environment` is added to this process's own, less what launchers and batch systems have put there.
@@ -124,14 +133,14 @@ package final class RunningProgram {
   package func descendants() -> [pid_t] { ProcessTable.descendants(of: processID).map(\.id) }
 
   /// Returns when it has ended; throws, and ends it with all it has started, if that takes more than
-  /// `timeout` seconds from now.
+  /// `timeout` seconds of an idle machine from now.
   package func wait(timeout: Double) throws -> ProgramResult {
     if let result { return result }
-    if let result = poll(for: timeout) { return result }
+    if let result = poll(for: timeout * patience) { return result }
     endEverything()
     throw ProgramError(
-      description: "\(command) has not ended after \(timeout) s\n--- standard output:\n\(output.text)"
-        + "--- standard error:\n\(errors.text)")
+      description: "\(command) has not ended after \(timeout * patience) s\n"
+        + "--- standard output:\n\(output.text)--- standard error:\n\(errors.text)")
   }
 
   /// The result, if it ends within `seconds`.

@@ -147,7 +147,7 @@ private let sapphireRapids = """
     let (late, said) = LauncherProbe.execute(shell, ["-c", "echo begun; exec sleep 60"], timeout: 0.5)
     #expect(late == nil)
     #expect(said.contains("begun"))
-    #expect(MonotonicTime.seconds - begin < 10)
+    #expect(MonotonicTime.seconds - begin < 40)
     #expect(LauncherProbe.execute("/nonexistent/program", [], timeout: 1).0 == -1)
   }
 
