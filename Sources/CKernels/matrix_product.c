@@ -1,5 +1,6 @@
 #include "matrix_product.h"
 
+#include "product_few_rows.h"
 #include "product_tiles.h"
 
 // What is worked on at once fits the second-level cache: blocks of rows of the left side and of the result, and a slab
@@ -76,6 +77,9 @@ INLINE void multiply_slab(
 }
 
 INLINE void multiply(int strip, product p) {
+  if (p.b && has_few_rows(p.rows, p.columns, p.depth))
+    return multiply_few_rows(
+      strip, p.rows, p.columns, p.depth, p.a, p.b, p.bias, p.activation, p.y, p.packed);
   waiting later = {p.later, DEPTH, p.later_count / (4 * DEPTH)};
   for (size_t i = 0; i < p.rows; i += BLOCK_ROWS)
     for (size_t j = 0; j < p.columns; j += SLAB)
@@ -180,7 +184,8 @@ void lockstep_packed_product(
   DISPATCH(multiply, p)
 }
 
-size_t lockstep_product_scratch(size_t depth, size_t columns) {
+size_t lockstep_product_scratch(size_t rows, size_t columns, size_t depth) {
+  if (has_few_rows(rows, columns, depth)) return rows * depth;
   return smaller(DEPTH, depth) * smaller(SLAB, rounded_up(columns, LANES));
 }
 

@@ -55,7 +55,7 @@ package struct MatrixForm: Hashable, Sendable {
   package var scratchCount: Int {
     switch kernel {
     case .oneDNN: 0
-    case .byRows: lockstep_product_scratch(depth, columns)
+    case .byRows: lockstep_product_scratch(rows, columns, depth)
     case .shallow: lockstep_shallow_product_scratch(rows, depth)
     }
   }

@@ -10,12 +10,13 @@ import Testing
   private typealias Exact = ReferenceKernels<Double>
 
   /// Extents around the edges of tiles of 6 × 64, blocks of 258 rows, slabs of 256 columns and a depth of 256,
-  /// and some that fit none.
+  /// some that fit none, and few rows by many columns, whose products are made the other way round.
   static let extents = [
     (1, 1, 1), (1, 17, 1), (3, 5, 7), (6, 64, 64), (7, 65, 65), (5, 63, 3), (12, 16, 256), (13, 48, 257),
     (15, 16, 17), (31, 33, 100), (100, 1, 33), (2, 2, 300), (64, 10, 64), (10, 128, 64), (259, 20, 9),
     (20, 257, 30), (9, 300, 513),
     (258, 256, 20), (61, 80, 64), (33, 96, 128),
+    (16, 50, 300), (32, 48, 256), (48, 97, 257), (64, 130, 520), (96, 101, 40), (128, 145, 30),
   ]
 
   /// One thread, as ranks have by default: our own loops are written for it.

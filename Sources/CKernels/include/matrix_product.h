@@ -20,7 +20,7 @@ void lockstep_packed_product(
   const float *later, size_t later_count);
 
 // y [rows, columns] = activation(a [rows, depth] · bᵀ + bias [columns]), b [columns, depth]; bias may be null.
-size_t lockstep_product_scratch(size_t depth, size_t columns);
+size_t lockstep_product_scratch(size_t rows, size_t columns, size_t depth);
 void lockstep_product(
   size_t rows, size_t columns, size_t depth, const float *a, const float *b, const float *bias,
   lockstep_activation activation, float *y, float *scratch);
