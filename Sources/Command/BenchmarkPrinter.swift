@@ -30,7 +30,9 @@ final class BenchmarkPrinter {
       record, under: "model        samples/s       ms a step (p10 to p90)  GFLOP/s  of peak loader     MiB"
     ) {
       let time = record.stepMilliseconds
-      let spread = String(format: "%.3f (%.3f to %.3f)", time.median, time.p10, time.p90)
+      let digits = time.median < 100 ? 3 : 1
+      let spread = String(
+        format: "%.*f (%.*f to %.*f)", digits, time.median, digits, time.p10, digits, time.p90)
       return Self.left(record.workload, 10) + Self.right(NumberText.rate(record.samplesPerSecond), 12)
         + Self.right(spread, 29)
         + String(
