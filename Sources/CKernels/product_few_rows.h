@@ -1,5 +1,5 @@
 // Products a · bᵀ of few rows by many columns: so few that to transpose b into slabs would take long against what each is
-// used for. Here a is packed, once, and b's rows are read as they lie, each once; the result comes transposed, some
+// used for. Here a is packed, once, and b's rows are read as they lie, from memory once; the result comes transposed, some
 // columns at a time. Every sum is made in the order of the other products, so the bits are theirs.
 #pragma once
 #include "product_tiles.h"

@@ -25,7 +25,7 @@ package struct MatrixForm: Hashable, Sendable {
   package enum Kernel: Sendable {
     case oneDNN
     /// Ours, with the left side as it lies, the right side transposed while it is packed, bias and activation on the
-    /// way.
+    /// way; of few rows the other way round.
     case byRows
     /// Ours, for a small depth: the left side packed, the right side as it lies.
     case shallow
