@@ -1,4 +1,3 @@
-import CProcesses
 import Foundation
 
 /// The most memory that this process has had resident.
@@ -18,8 +17,6 @@ enum PeakMemory {
 
   /// Forgets what was resident and no longer is: what one measurement needed is not counted in the next.
   static func restart() {
-    // Freed memory that malloc keeps for later would count: 16 to 30 MiB after the machine's speed was measured.
-    lockstep_give_memory_back()
     guard let file = fopen("/proc/self/clear_refs", "w") else { return }
     fputs("5", file)
     fclose(file)
