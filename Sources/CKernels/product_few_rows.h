@@ -11,8 +11,9 @@
 #define FEW (1 << 18)
 
 // Whether this way is the faster one; the bits are the same. Measured against the other, alternately, 1024 columns and a
-// depth of 784: 32, 48 and 64 rows 1.13 to 1.17, 96 and 128 rows 1.10 to 1.15, 256 rows 1.03. Stripes that are partly
-// empty or of one vector lose: 16 rows 0.86 to 1.22, 24 rows 0.89, 72 rows 0.86, 80 rows 1.02.
+// depth of 784: 32, 48 and 64 rows 1.13 to 1.39, 96 and 128 rows 1.09 to 1.15, 256 rows 1.03. Stripes that are partly
+// empty lose: 24 rows 0.89, 72 rows 0.86. Those of one vector win little or nothing: 16 rows 1.03 (by 128 columns 0.86 to
+// 1.22), 80 rows 1.02.
 INLINE int has_few_rows(size_t rows, size_t columns, size_t depth) {
   int fills_stripes = rows % LANES == 0 && rows % STRIPE != LANES;
   return fills_stripes && rows < columns && rows * depth <= FEW;
