@@ -10,6 +10,8 @@ import Foundation
 ///
 /// Without the variable a failpoint costs one comparison.
 public enum Failpoint: String, CaseIterable, Sendable {
+  /// When data have been read that the ranks of a machine are to share.
+  case dataShare = "data.share"
   /// Before a step's gradients are computed.
   case step
   /// After an instruction of a pass.

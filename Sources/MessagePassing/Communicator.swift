@@ -81,6 +81,11 @@ public protocol Communicator: AnyObject {
   func abort(_ message: String, exitCode: Int32) -> Never
 }
 
+extension Communicator {
+  /// The ranks of this rank's machine.
+  package var ranksOfMachine: Range<Int> { machines.first { $0.contains(rank) } ?? rank..<rank + 1 }
+}
+
 /// One message of an exchange: floats that go to, or come from, another rank.
 public struct Message {
   public let peer: Int

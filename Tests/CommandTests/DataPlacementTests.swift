@@ -25,11 +25,9 @@ import Testing
 
   /// MiB that the ranks of a run have resident together, what several share counted once: all at the same step, as
   /// an evaluation or a checkpoint takes memory too.
-  private func memory(_ place: Workplace, data: String, ranks: Int) throws -> Double {
+  private func memory(_ place: Workplace, _ arguments: [String], ranks: Int) throws -> Double {
     let job = try place.start(
-      ["train", "mnist", "--out", "run-\(ranks)-\(data.hashValue)"]
-        + settings("data.path=\(data)", "epochs=1", "shards=4", "batch=64"),
-      ranks: ranks, environment: ["LOCKSTEP_FAILPOINTS": "step:hang:step=3"])
+      arguments, ranks: ranks, environment: ["LOCKSTEP_FAILPOINTS": "step:hang:step=3"])
     try waitUntil("everybody is at step 3") {
       job.standardError.matches(of: /failpoint step: hang/).count == ranks
     }
@@ -51,12 +49,34 @@ import Testing
   }
 
   @Test func memoryForDataGrowsWithMachinesAndNotWithRanks() throws {
+    try expectDataOnce { place, data, ranks in
+      ["train", "mnist", "--out", "run-\(ranks)-\(data.hashValue)"]
+        + settings("data.path=\(data)", "epochs=1", "shards=4", "batch=64")
+    }
+  }
+
+  /// Members of a sweep that are trained side by side, each by a rank, have the data together.
+  @Test func memoryForDataOfASweepGrowsWithMachinesAndNotWithMembers() throws {
+    try expectDataOnce { place, data, ranks in
+      let name = "sweep-\(ranks)-\(data.hashValue)"
+      let sweep =
+        "base: mnist\nset: {data.path: \(data), epochs: 1, shards: 4, batch: 64}\n"
+        + "grid: {seed: [1, 2, 3, 4], data.normalization: [standard, unit]}\n"
+      try place.write(Array(sweep.utf8), to: "\(name).yaml")
+      return ["sweep", "\(name).yaml", "--out", name]
+    }
+  }
+
+  /// - Parameter command: what trains on a folder with so many ranks.
+  private func expectDataOnce(_ command: (Workplace, String, Int) throws -> [String]) throws {
     let place = try Workplace()
     let large = try folder(in: place, images: 60_000)
     let small = try folder(in: place, images: 600)
     var data: [Int: Double] = [:]
     for ranks in [1, 2, 4] {
-      data[ranks] = try memory(place, data: large, ranks: ranks) - memory(place, data: small, ranks: ranks)
+      data[ranks] =
+        try memory(place, command(place, large, ranks), ranks: ranks)
+        - memory(place, command(place, small, ranks), ranks: ranks)
     }
     let size = Double(70_000 * Self.imageBytes) / 1_048_576
     let text = "\(data.mapValues { ($0 * 10).rounded() / 10 }) MiB for \(size.rounded()) MiB of images"
@@ -105,18 +125,21 @@ import Testing
     #expect(unread.messages.first?.hasPrefix("lockstep: nowhere: ") == true, "\(unread)")
   }
 
-  /// Where shared memory is too small each rank reads for itself, says so, and comes to the same weights.
-  @Test func tooLittleSharedMemoryIsNoReasonToEnd() throws {
+  /// Where ranks cannot have memory in common each reads for itself, says so, and comes to the same weights. What `/dev/shm`
+  /// has room for makes no difference to data.
+  @Test func dataThatCannotBeSharedAreNoReasonToEnd() throws {
     let place = try Workplace()
     try place.writeDigits(to: "data", training: 600, test: 100)
     let run = ["train", "mnist"] + settings("data.path=data", "epochs=1", "shards=4")
     let note = "each rank keeps the data for itself, for memory cannot be shared"
-    for (name, environment) in [("shared", [:]), ("apart", withoutSharedMemory)] {
+    let fault = ["LOCKSTEP_FAILPOINTS": "data.share:error"]
+    for (name, environment) in [("shared", [:]), ("small", withoutSharedMemory), ("apart", fault)] {
       let result = try place.lockstep(run + ["--out", name], ranks: 2, environment: environment)
       #expect(result.exitCode == 0, "\(result)")
       let said = result.standardOutput + result.standardError
       #expect(said.contains(note) == (name == "apart"), "\(result)")
     }
     #expect(try place.digest("shared") == place.digest("apart"))
+    #expect(try place.digest("shared") == place.digest("small"))
   }
 }

@@ -31,10 +31,10 @@ import Testing
       [
         try Program.path(of: "lockstep"), "train", "mnist", "--out", place.file("run"),
       ] + settings("data.path=data", "epochs=1")
-    // Without shared memory each rank reads for itself, as the first one of each machine does.
+    // Without memory in common each rank reads for itself, as the first one of each machine does.
     let message = try refusal(
       place, ["--wdir", place.file("here")] + train, ["--wdir", place.file("there")] + train,
-      environment: withoutSharedMemory)
+      environment: ["LOCKSTEP_FAILPOINTS": "data.share:error"])
     #expect(message.contains("data differs: rank 0 has"), "\(message)")
     #expect(message.contains("rank 1 has") && !message.contains("setting"), "\(message)")
   }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Datasets
 import Foundation
 import MessagePassing
@@ -66,5 +67,106 @@ import Training
 
   private static func digests(_ data: RunData) -> [String?] {
     [data.training, data.plainTraining, data.heldOut, data.test].map { $0?.digest() }
+  }
+
+  // MARK: - Between groups
+
+  /// Data sets that differ by their number of samples.
+  private static func take(
+    _ samples: Int, from shelf: DataShelf, over communicator: any Communicator,
+    _ readers: borrowing Mutex<[Int]>
+  ) throws -> ByteImages {
+    let key = Digest128(high: 1, low: UInt64(samples))
+    return try readOncePerMachine(communicator, on: (shelf, key)) {
+      readers.withLock { $0.append(communicator.rankInJob) }
+      usleep(50_000)
+      return try BuiltInDigits.draw(split: .train, count: samples)
+    }.data
+  }
+
+  /// Groups of ranks that want the same have what one of them has read, on each machine; and the same memory.
+  @Test(arguments: [(4, 4), (4, 2), (5, 3)])
+  func oneGroupOfAMachineReadsForAll(ranks: Int, perMachine: Int) throws {
+    let expected = [30, 40].map { try? BuiltInDigits.draw(split: .train, count: $0).digest() }
+    let readers = Mutex<[Int]>([])
+    try InProcessWorld.run(ranks: ranks, ranksPerMachine: perMachine) { world in
+      let shelf = try #require(try DataShelf.make(over: world))
+      let group = try world.split(color: world.rank % 2)
+      for (samples, digest) in zip([30, 40], expected) {
+        try world.barrier()
+        let data = try Self.take(samples, from: shelf, over: group, readers)
+        guard data.digest() == digest else { throw Unreadable() }
+        // Another time it is there already.
+        _ = try Self.take(samples, from: shelf, over: group, readers)
+        try world.barrier()
+      }
+      shelf.clear()
+    }
+    let machines = (ranks + perMachine - 1) / perMachine
+    #expect(readers.withLock { $0.count } == 2 * machines, "\(readers.withLock { $0 })")
+  }
+
+  /// What nobody has any more is read again; what somebody has stays although its reader has gone on.
+  @Test func dataStayAsLongAsAnyGroupHasThem() throws {
+    let readers = Mutex<[Int]>([])
+    try InProcessWorld.run(ranks: 3) { world in
+      let shelf = try #require(try DataShelf.make(over: world))
+      let group = try world.split(color: world.rank)
+      // Rank 0 reads, 1 takes that, 0 goes on to other data, 2 takes what 1 has.
+      for turn in 0..<4 {
+        try world.barrier()
+        switch (turn, world.rank) {
+        case (0, 0), (1, 1), (3, 2): _ = try Self.take(30, from: shelf, over: group, readers)
+        case (2, 0): _ = try Self.take(40, from: shelf, over: group, readers)
+        default: break
+        }
+      }
+      try world.barrier()
+      shelf.clear()
+      try world.barrier()
+      if world.rank == 1 { _ = try Self.take(30, from: shelf, over: group, readers) }
+      try world.barrier()
+    }
+    #expect(readers.withLock { $0 } == [0, 0, 1])
+  }
+
+  /// Who fails to read leaves it to the next.
+  @Test func whatOneGroupCouldNotReadAnotherMayTry() throws {
+    let outcomes = Mutex<[String]>([])
+    try InProcessWorld.run(ranks: 2) { world in
+      let shelf = try #require(try DataShelf.make(over: world))
+      let group = try world.split(color: world.rank)
+      if world.rank == 1 { usleep(30_000) }
+      do {
+        _ = try readOncePerMachine(group, on: (shelf, Digest128(high: 0, low: 1))) {
+          () throws -> ByteImages in
+          usleep(100_000)
+          if world.rank == 0 { throw Unreadable() }
+          return try BuiltInDigits.draw(split: .train, count: 10)
+        }
+        outcomes.withLock { $0.append("rank \(world.rank) has data") }
+      } catch let error as AgreedFailure {
+        outcomes.withLock { $0.append("rank \(world.rank): \(error)") }
+      }
+    }
+    #expect(outcomes.withLock { $0.sorted() } == ["rank 0: no such file", "rank 1 has data"])
+  }
+
+  /// Other normalization, augmentation and seeds are no other source; other samples are.
+  @Test func whatConfigurationsReadIsToldApart() throws {
+    func key(_ overrides: String...) throws -> Digest128 {
+      SourceData.key(try RunConfiguration.load("digits", overrides: overrides))
+    }
+    let same = try key()
+    #expect(try key("data.normalization=standard") == same)
+    #expect(try key("data.augment=[{type: crop, padding: 2}]") == same)
+    #expect(try key("seed=5", "batch=10", "validation.fraction=0.2", "threads=2") == same)
+    #expect(try key("data.samples=100") != same)
+    #expect(try key("data.testSamples=100") != same)
+    #expect(try key("data.seed=1") != same)
+    #expect(
+      try SourceData.key(RunConfiguration.load("resnet20")) != SourceData.key(RunConfiguration.load("gpt")))
+    let gpt = try SourceData.key(RunConfiguration.load("gpt"))
+    #expect(try SourceData.key(RunConfiguration.load("gpt", overrides: ["data.context=32"])) != gpt)
   }
 }

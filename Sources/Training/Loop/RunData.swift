@@ -28,12 +28,21 @@ public struct RunData: Sendable {
     try self.init(configuration, SourceData(configuration), note: nil)
   }
 
-  /// The same, read by one rank of each machine for all of them, unless they talk in messages alone. All ranks call it; what goes wrong on one, all throw.
+  /// The same, read by one rank of each machine for all of them, unless they talk in messages alone. All ranks call it;
+  /// what goes wrong on one, all throw.
   package static func read(
     _ configuration: RunConfiguration, over communicator: any Communicator
   ) throws -> RunData {
+    try read(configuration, over: communicator, from: nil)
+  }
+
+  /// - Parameter shelf: with what other parts of the world have read.
+  static func read(
+    _ configuration: RunConfiguration, over communicator: any Communicator, from shelf: DataShelf?
+  ) throws -> RunData {
     let (source, note) = try readOncePerMachine(
-      communicator, shares: configuration.averaging.sharesMemory
+      communicator, shares: configuration.averaging.sharesMemory,
+      on: shelf.map { ($0, SourceData.key(configuration)) }
     ) { try SourceData(configuration) }
     return try together(communicator) { try RunData(configuration, source, note: note) }
   }
@@ -56,7 +65,11 @@ public struct RunData: Sendable {
       normalization = .none
       (tokenizer, entropyRate, columns) = (text.tokenizer, text.entropyRate, nil)
     case .samples(let samples):
-      let all = samples.training.dataset
+      let read = samples.training.dataset
+      // Statistics come from what is trained on, and from nothing else.
+      let all = try read.normalized(
+        configuration.data.normalization, training: read,
+        samples: configuration.holdOut(of: read)?.training.indices)
       let parts = try configuration.holdOut(of: all)
       let plain: any Dataset = parts.map { Subset(of: all, indices: $0.training.indices) } ?? all
       plainTraining = plain
@@ -66,7 +79,7 @@ public struct RunData: Sendable {
         : try AugmentedDataset(
           plain, configuration.data.augment.map(\.augmentation), seed: UInt64(configuration.seed))
       heldOut = parts.map { Subset(of: all, indices: $0.validation.indices) }
-      test = samples.test?.dataset
+      test = try samples.test?.dataset.normalized(by: all.normalization)
       normalization = all.normalization
       (tokenizer, entropyRate, columns) = (nil, nil, samples.columns)
     }

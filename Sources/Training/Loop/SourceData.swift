@@ -1,12 +1,14 @@
+import Checkpoints
 import Datasets
 
-/// What a configuration's data are before they are cut into splits: what is read or drawn, once on each machine.
-enum SourceData: ShareableData {
+/// What a configuration's data are before they are normalized and cut into splits: what is read or drawn, once on each
+/// machine.
+package enum SourceData: ShareableData {
   case text(TextData)
   case samples(Samples)
 
-  /// Images or tables, normalized.
-  struct Samples {
+  /// Images or tables.
+  package struct Samples {
     let training: StoredSamples
     let test: StoredSamples?
     /// Of tables.
@@ -21,16 +23,20 @@ enum SourceData: ShareableData {
       return
     }
     let (samples, columns) = try source.training()
-    // Statistics come from what is trained on, and from nothing else.
-    let normalized = try samples.normalized(
-      configuration.data.normalization, training: samples,
-      samples: configuration.holdOut(of: samples)?.training.indices)
-    var test: StoredSamples?
-    if source.hasTestSplit {
-      let samples = try source.samples(.test, classes: samples.target.classCount)
-      test = StoredSamples(try samples.normalized(by: normalized.normalization))
-    }
-    self = .samples(Samples(training: StoredSamples(normalized), test: test, columns: columns))
+    let test =
+      source.hasTestSplit
+      ? StoredSamples(try source.samples(.test, classes: samples.target.classCount)) : nil
+    self = .samples(Samples(training: StoredSamples(samples), test: test, columns: columns))
+  }
+
+  /// What tells the sources of two configurations apart.
+  package static func key(_ configuration: RunConfiguration) -> Digest128 {
+    var bare = RunConfiguration()
+    bare.data = configuration.data
+    // These two are for those who take the samples.
+    bare.data.normalization = .none
+    bare.data.augment = []
+    return Digest128(of: Array(bare.yaml.utf8))
   }
 
   /// What is told of the samples besides themselves; nil where there is a text.
@@ -39,7 +45,7 @@ enum SourceData: ShareableData {
     let columns: [String]?
   }
 
-  func add(to archive: inout DataArchive) {
+  package func add(to archive: inout DataArchive) {
     switch self {
     case .text(let text):
       archive.add(Outline?.none)
@@ -51,7 +57,7 @@ enum SourceData: ShareableData {
     }
   }
 
-  init(from archive: inout DataArchive.Reader) throws(DatasetError) {
+  package init(from archive: inout DataArchive.Reader) throws(DatasetError) {
     guard let outline = try archive.next(Outline?.self) else {
       self = .text(try TextData(from: &archive))
       return

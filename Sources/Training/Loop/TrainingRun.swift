@@ -77,7 +77,14 @@ public final class TrainingRun {
     tokenizer: data.tokenizer?.serialized)
 
   /// Sets the run up on all ranks together. Whatever is wrong on any rank, all throw, alike.
-  public init(_ configuration: RunConfiguration, options: Options, in world: World) throws {
+  public convenience init(_ configuration: RunConfiguration, options: Options, in world: World) throws {
+    try self.init(configuration, options: options, in: world, dataFrom: nil)
+  }
+
+  /// - Parameter shelf: with data that other parts of the world have read.
+  init(
+    _ configuration: RunConfiguration, options: Options, in world: World, dataFrom shelf: DataShelf?
+  ) throws {
     let communicator = world.communicator
     self.communicator = communicator
     hangTimeout = options.hangTimeout
@@ -92,7 +99,7 @@ public final class TrainingRun {
         configuration.shardsPerStep(ranks: ranks), batch: configuration.samplesPerStep, ranks: ranks)
     }
     let begin = MonotonicTime.seconds
-    let data = try RunData.read(configuration, over: communicator)
+    let data = try RunData.read(configuration, over: communicator, from: shelf)
     start.data = MonotonicTime.seconds - begin
     self.data = data
     let parts = try together(communicator) {
