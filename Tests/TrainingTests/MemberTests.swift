@@ -3,10 +3,13 @@ import MessagePassing
 import Testing
 import Training
 
-private func member(_ number: Int, _ parameters: [(String, String)] = [], mistake: String? = nil) -> Member {
+private func member(
+  _ number: Int, _ parameters: [(String, String)] = [], mistake: String? = nil, mostRanks: Int = 8
+) -> Member {
   Member(
     number: number, parameters: parameters.map { .init(key: $0.0, value: $0.1) },
-    configuration: mistake == nil ? "" : nil, mistake: mistake)
+    configuration: mistake == nil ? "" : nil, mistake: mistake,
+    needs: mistake == nil ? MemberNeeds(mostRanks: mostRanks) : nil)
 }
 
 private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> MemberOutcome {
@@ -21,67 +24,55 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
 @Suite struct MemberGroupTests {
   @Test(arguments: 1...12) func groupsFollowEachOtherAndKeepRanksBusy(ranks: Int) {
     for wanted in [nil, 1, 2, 5] {
-      for members in [1, 3, 40] {
-        for most in [1, 3, 99] { check(ranks: ranks, wanted: wanted, members: members, most: most) }
+      for most in [
+        [1], [3], [99], [1, 1, 1], [99, 99, 99], [1, 8, 2], [3, 99], [Int](repeating: 4, count: 40),
+      ] {
+        check(ranks: ranks, wanted: wanted, most: most)
       }
     }
   }
 
-  private func check(ranks: Int, wanted: Int?, members: Int, most: Int) {
-    let groups = MemberGroups(ranks: ranks, wanted: wanted, members: members, most: most).ranges
-    #expect(!groups.isEmpty && groups.count <= members)
+  private func check(ranks: Int, wanted: Int?, most: [Int]) {
+    let groups = MemberGroups(ranks: ranks, wanted: wanted, most: most).ranges
+    #expect(!groups.isEmpty && groups.count <= most.count)
     var end = 0
     for range in groups {
-      #expect(range.lowerBound == end && (1...most).contains(range.count))
+      #expect(range.lowerBound == end && !range.isEmpty)
       end = range.upperBound
     }
     let sizes = groups.map(\.count)
-    let each = min(wanted ?? max(1, ranks / members), most, ranks)
-    #expect(groups.count == members || ranks - end < each, "there is room for another: \(groups)")
-    if wanted == nil {
-      #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 1)
-      // Whoever is idle could not be used: all groups are full, or another would be too small.
-      #expect(end == ranks || sizes.allSatisfy { $0 == most }, "\(groups)")
-    } else {
+    #expect(end <= ranks && sizes == sizes.sorted(by: >), "\(groups)")
+    if let wanted {
+      let each = min(wanted, most.max() ?? 1, ranks)
       #expect(sizes.allSatisfy { $0 == each }, "exactly as many as were asked for: \(groups)")
+      #expect(groups.count == most.count || ranks - end < each, "there is room for another: \(groups)")
+    } else {
+      // Whoever is idle could not be used: all members are under way, and have no more room.
+      #expect(end == min(ranks, most.reduce(0, +)), "\(groups) for \(most)")
+      // The largest groups are for the members with most room. One is smaller by two ranks or more only where its member
+      // has no more room.
+      for (size, room) in zip(sizes, most.sorted(by: >)) {
+        #expect(size <= room && (size == room || size + 1 >= sizes[0]), "\(groups) for \(most)")
+      }
     }
   }
 
   @Test func ranksAreDealtAsTheyWereAskedFor() {
-    #expect(MemberGroups(ranks: 4, wanted: 2, members: 9, most: 8).ranges == [0..<2, 2..<4])
-    #expect(MemberGroups(ranks: 3, wanted: 1, members: 5, most: 8).ranges == [0..<1, 1..<2, 2..<3])
-    #expect(MemberGroups(ranks: 7, wanted: nil, members: 3, most: 8).ranges == [0..<3, 3..<5, 5..<7])
-    // What was asked for is what there is.
-    #expect(MemberGroups(ranks: 3, wanted: 1, members: 2, most: 8).ranges == [0..<1, 1..<2])
-    #expect(MemberGroups(ranks: 7, wanted: 3, members: 9, most: 8).ranges == [0..<3, 3..<6])
-    #expect(MemberGroups(ranks: 2, wanted: 3, members: 9, most: 8).ranges == [0..<2])
-    let few = MemberGroups(ranks: 8, wanted: nil, members: 2, most: 2)
-    #expect(few.ranges == [0..<2, 2..<4] && few.index(ofRank: 3) == 1 && few.index(ofRank: 7) == 2)
-  }
-}
-
-@Suite struct MemberRunnerTests {
-  /// Ranks that the member with fewest shards could not use stay out of every group.
-  @Test func groupsAreNoLargerThanEveryMemberCanUse() throws {
-    let folder = FileManager.default.temporaryDirectory.path + "/members-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let sweep =
-      "base: digits\nset: {data.samples: 64, data.testSamples: 10, model.hidden: [4], epochs: 1}\n"
-      + "grid: {shards: [4, 1]}\n"
-    try Data(sweep.utf8).write(to: URL(fileURLWithPath: folder + "/sweep.yaml"))
-    var options = MemberRunner.Options()
-    options.folder = folder + "/run"
-    let given = options
-    try InProcessWorld.run(ranks: 4) { communicator in
-      let runner = try MemberRunner(sweep: folder + "/sweep.yaml", options: given, in: World(communicator))
-      let ending = try runner.run()
-      if ending != .settled(failed: 0, of: 2) { throw Unexpected(ending: ending) }
+    func ranges(_ ranks: Int, _ wanted: Int?, _ most: [Int]) -> [Range<Int>] {
+      MemberGroups(ranks: ranks, wanted: wanted, most: most).ranges
     }
-  }
-
-  private struct Unexpected: Error {
-    let ending: MemberRunner.Ending
+    let nine = [Int](repeating: 8, count: 9)
+    #expect(ranges(4, 2, nine) == [0..<2, 2..<4])
+    #expect(ranges(3, 1, nine) == [0..<1, 1..<2, 2..<3])
+    #expect(ranges(7, nil, [8, 8, 8]) == [0..<3, 3..<5, 5..<7])
+    #expect(ranges(8, nil, [1, 8, 2]) == [0..<5, 5..<7, 7..<8])
+    // What was asked for is what there is.
+    #expect(ranges(3, 1, [8, 8]) == [0..<1, 1..<2])
+    #expect(ranges(7, 3, nine) == [0..<3, 3..<6])
+    #expect(ranges(2, 3, nine) == [0..<2])
+    #expect(ranges(4, 4, [1, 8]) == [0..<4])
+    let few = MemberGroups(ranks: 8, wanted: nil, most: [2, 2])
+    #expect(few.ranges == [0..<2, 2..<4] && few.index(ofRank: 3) == 1 && few.index(ofRank: 7) == 2)
   }
 }
 
@@ -93,25 +84,31 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
   }
 
   private func schedule(
-    _ members: [Member], _ counts: [Int: Int] = [:], group: Int = 0, of groups: Int = 1, in place: Place
+    _ members: [Member], _ counts: [Int: Int] = [:], first: Int = 0, of groups: MemberGroups? = nil,
+    in place: Place
   ) -> MemberSchedule {
     MemberSchedule(
       members, interruptions: counts.mapValues { .init(count: $0, newestStep: nil) }, attempts: 3,
-      group: group, of: groups, in: place.folder, holder: "a test")
+      first: first, of: groups ?? Self.groups(1), in: place.folder)
+  }
+
+  /// Groups of one rank.
+  private static func groups(_ count: Int) -> MemberGroups {
+    MemberGroups(ranks: count, wanted: 1, most: [Int](repeating: 8, count: count))
   }
 
   @Test func everyMemberIsDealtOnce() throws {
     let place = Place()
     let members = (1...20).map { member($0) }
     _ = try place.folder.takeUpInterruptions(members, forgets: false)
-    var groups = (0..<3).map { schedule(members, group: $0, of: 3, in: place) }
+    var groups = (0..<3).map { schedule(members, first: $0, of: Self.groups(3), in: place) }
     var dealt: [Int] = []
     var turn = 0
     while groups.isEmpty == false {
       let index = turn * 7 % groups.count
       turn += 1
-      if let next = try groups[index].next(isStopping: { false }) {
-        dealt.append(next.number)
+      if let next = try groups[index].nextNumber() {
+        dealt.append(next)
       } else {
         groups.remove(at: index)
       }
@@ -119,37 +116,74 @@ private func outcome(accuracy: Double?, loss: Double, test: Double? = nil) -> Me
     #expect(dealt.sorted() == Array(1...20))
   }
 
+  /// The group with three ranks leaves the member that has room for one to the group with one, whoever comes first.
+  @Test(arguments: [[0, 1], [1, 0]]) func whatHasRoomForAllRanksIsTakenFirst(order: [Int]) throws {
+    let place = Place()
+    let members = [member(1, mostRanks: 1), member(2, mostRanks: 8)]
+    _ = try place.folder.takeUpInterruptions(members, forgets: false)
+    let groups = MemberGroups(ranks: 4, wanted: nil, most: [1, 8])
+    for index in order {
+      let range = groups.ranges[index]
+      var group = schedule(members, first: range.lowerBound, of: groups, in: place)
+      #expect(try group.nextNumber(ranks: range.count) == 2 - index)
+    }
+  }
+
+  @Test func aGroupThatIsTooLargeForAllThatIsLeftBecomesSeveral() throws {
+    let place = Place()
+    let members = [1, 8, 2, 2, 1].enumerated().map { member($0 + 1, mostRanks: $1) }
+    _ = try place.folder.takeUpInterruptions(members, forgets: false)
+    var group = schedule(members, in: place)
+    #expect(try group.nextNumber(ranks: 7) == 2)
+    // Four are left, of which two have room for two.
+    #expect(try group.next(ranks: 7, as: "a test", isStopping: { false }) == .split(ranks: 2, parts: 3))
+    #expect(try group.next(ranks: 7, as: "a test", isStopping: { true }) == .end)
+    #expect(try place.folder.claim(members[2], as: "another group"))
+    #expect(try group.nextNumber(ranks: 2) == 4)
+    #expect(try place.folder.claim(members[0], as: "another group"))
+    #expect(try group.next(ranks: 2, as: "a test", isStopping: { false }) == .split(ranks: 1, parts: 1))
+    #expect(try group.nextNumber(ranks: 1) == 5)
+    #expect(try group.next(ranks: 1, as: "a test", isStopping: { false }) == .end)
+  }
+
   @Test func nothingIsBegunWhenAllAreToStop() throws {
     let place = Place()
     let members = [member(1)]
     _ = try place.folder.takeUpInterruptions(members, forgets: false)
     var group = schedule(members, in: place)
-    #expect(try group.next(isStopping: { true }) == nil)
+    #expect(try group.nextNumber(isStopping: true) == nil)
     #expect(try schedule(members, in: place).folderIsFree(for: members[0], place.folder))
   }
 
-  /// Those that a start has ended with come last; who is about to be given up is trained alone, when no other group does anything any more.
+  /// Those that a start has ended with come last; who is about to be given up is trained alone, when no other group does
+  /// anything any more, those that came of its own included.
   @Test func suspectsComeLastAndAlone() throws {
     let place = Place()
-    let members = (1...4).map { member($0) }
+    let members = [1, 8, 8, 8].enumerated().map { member($0 + 1, mostRanks: $1) }
     _ = try place.folder.takeUpInterruptions(members, forgets: false)
     let counts = [1: 2, 2: 1]
-    var second = schedule(members, counts, group: 1, of: 2, in: place)
-    var first = schedule(members, counts, group: 0, of: 2, in: place)
-    #expect(try second.next(isStopping: { false })?.number == 3)
-    #expect(try first.next(isStopping: { false })?.number == 4)
-    #expect(try first.next(isStopping: { false })?.number == 2)
-    #expect(try second.next(isStopping: { false }) == nil, "member 1 is not for it")
+    let groups = Self.groups(2)
+    var second = schedule(members, counts, first: 1, of: groups, in: place)
+    var first = schedule(members, counts, first: 0, of: groups, in: place)
+    #expect(try second.nextNumber() == 3)
+    #expect(try first.nextNumber() == 4)
+    #expect(try first.nextNumber() == 2)
+    #expect(try second.nextNumber() == nil, "member 1 is not for it")
+    first.noteSplit(into: [5])
     let folder = place.folder
-    let ending = Thread {
-      usleep(30_000)
-      try? folder.settle(members[2], .failed(""))
-      try? folder.noteEnd(ofGroup: 1)
+    for group in [1, 5] {
+      let ending = Thread {
+        usleep(UInt32(30_000 * group))
+        try? folder.settle(members[group == 1 ? 2 : 3], .failed(""))
+        try? folder.noteEnd(ofGroup: group)
+      }
+      ending.start()
     }
-    ending.start()
-    #expect(try first.next(isStopping: { false })?.number == 1)
+    #expect(try first.next(ranks: 2, as: "a test", isStopping: { false }) == .split(ranks: 1, parts: 1))
     #expect(folder.outcome(of: members[2]) != nil, "it has waited for the other group")
-    #expect(try first.next(isStopping: { false }) == nil)
+    #expect(folder.outcome(of: members[3]) != nil, "it has waited for the part of its own")
+    #expect(try first.nextNumber() == 1)
+    #expect(try first.nextNumber() == nil)
   }
 
   @Test func interruptionsCountFromTheNewestCheckpoint() throws {
@@ -216,6 +250,14 @@ private func == (
 ) -> Bool { one.outcome == other.0 && one.wasDamaged == other.1 }
 
 extension MemberSchedule {
+  /// Of the member that comes next; nil where there is none, or what is left has no room for so many ranks.
+  fileprivate mutating func nextNumber(ranks: Int = 1, isStopping: Bool = false) throws -> Int? {
+    guard case .train(let member) = try next(ranks: ranks, as: "a test", isStopping: { isStopping }) else {
+      return nil
+    }
+    return member.number
+  }
+
   fileprivate func folderIsFree(for member: Member, _ folder: MemberFolder) throws -> Bool {
     try folder.claim(member, as: "a test")
   }

@@ -12,10 +12,13 @@ import Training
     let members: [Member]
 
     /// - Parameter yaml: what the file says besides the base.
-    init(_ yaml: String, base: String = "{data: {name: digits, samples: 160, testSamples: 50}}") throws {
+    init(
+      _ yaml: String, base: String = "{data: {name: digits, samples: 160, testSamples: 50}}", shards: Int? = 8
+    ) throws {
       try FileManager.default.createDirectory(atPath: runs.path, withIntermediateDirectories: true)
       try Data(base.utf8).write(to: URL(fileURLWithPath: runs.path + "/base.yaml"))
-      let small = "base: base.yaml\nset: {model.hidden: [8], batch: 32, shards: 8, epochs: 2"
+      let settled = shards.map { ", shards: \($0)" } ?? ""
+      let small = "base: base.yaml\nset: {model.hidden: [8], batch: 32, epochs: 2\(settled)"
       try Data((small + yaml).utf8).write(to: URL(fileURLWithPath: runs.path + "/sweep.yaml"))
       members = (try? MemberPlan.sweep(runs.path + "/sweep.yaml"))?.members ?? []
     }
@@ -129,6 +132,35 @@ import Training
     #expect(try sweep.run(ranks: 3, resume: true) == .settled(failed: 0, of: 2))
     #expect(
       sweep.log.contains("2 of 3 ranks are not needed: there is 1 member left, on 1 each"), "\(sweep.log)")
+  }
+
+  /// A member with a single shard leaves the other ranks to the member that can use them.
+  @Test func aMemberWithFewShardsLeavesTheRanksToOthers() throws {
+    let sweep = try Sweep("}\ngrid: {shards: [1, 8]}\n", shards: nil)
+    #expect(try sweep.run(ranks: 4) == .settled(failed: 0, of: 2))
+    #expect(sweep.outcomes.map { $0?.ranks } == [1, 3], "\(sweep.log)")
+    #expect(sweep.log.contains("2 at a time on 1 to 3 ranks each"), "\(sweep.log)")
+    #expect(!sweep.log.contains("not needed"), "\(sweep.log)")
+  }
+
+  /// Groups of as many ranks as were asked for train what has room for them, and become smaller ones for the rest, which
+  /// are trained side by side.
+  @Test func groupsThatAreTooLargeForWhatIsLeftBecomeSeveral() throws {
+    let few = try Sweep("}\ngrid: {shards: [1, 8, 2, 1, 2], seed: [1, 2]}\n", shards: nil)
+    #expect(try few.run(ranks: 1) == .settled(failed: 0, of: 10))
+    let expected = few.outcomes.map { $0?.digest }
+    #expect(!expected.contains(nil) && Set(expected).count == 6)
+
+    let sweep = try Sweep("}\ngrid: {shards: [1, 8, 2, 1, 2], seed: [1, 2]}\nranks: 5\n", shards: nil)
+    #expect(try sweep.run(ranks: 5) == .settled(failed: 0, of: 10))
+    #expect(sweep.outcomes.map { $0?.digest } == expected)
+    #expect(sweep.outcomes.map { $0?.ranks } == [1, 1, 5, 5, 2, 2, 1, 1, 2, 2], "\(sweep.log)")
+    #expect(sweep.log.contains("ranks 0 to 4 go on as 2 groups of 2"), "\(sweep.log)")
+    #expect(sweep.log.contains(/ranks [02], [13] go on as 2 groups of 1/), "\(sweep.log)")
+    // What is stopped on the way goes on to the same.
+    for member in [0, 2, 4] { try sweep.open(sweep.members[member]) }
+    #expect(try sweep.run(ranks: 3, resume: true) == .settled(failed: 0, of: 10))
+    #expect(sweep.outcomes.map { $0?.digest } == expected)
   }
 
   /// A batch script always says so, at the first start too.

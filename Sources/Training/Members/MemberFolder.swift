@@ -82,6 +82,11 @@ package struct MemberFolder: Sendable {
     return try create("\(claimsPath)/\(member.name)", saying: holder)
   }
 
+  /// Whether somebody has a member in this start, or has had it.
+  func isClaimed(_ member: Member) -> Bool {
+    access("\(claimsPath)/\(member.name)", F_OK) == 0 || access(releasePath(of: member), F_OK) == 0
+  }
+
   /// Makes a file; false where it is there already.
   private func create(_ file: String, saying words: String = "") throws(TrainingError) -> Bool {
     let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
@@ -112,7 +117,7 @@ package struct MemberFolder: Sendable {
 
   package var isStopRequested: Bool { access(stopPath, F_OK) == 0 }
 
-  /// Notes that a group of ranks has nothing left to do in this start.
+  /// Notes that a group of ranks, known by the first of them, has nothing left to do in this start.
   package func noteEnd(ofGroup group: Int) throws(TrainingError) { _ = try create(endPath(ofGroup: group)) }
 
   func hasEnded(group: Int) -> Bool { access(endPath(ofGroup: group), F_OK) == 0 }

@@ -43,6 +43,10 @@ package struct MemberNeeds: Sendable, Codable, Equatable {
   /// `allreduce`: the averaging, where the bits depend on the number of ranks.
   package let boundAveraging: String?
 
+  package init(mostRanks: Int, threads: Int = 1, boundAveraging: String? = nil) {
+    (self.mostRanks, self.threads, self.boundAveraging) = (mostRanks, threads, boundAveraging)
+  }
+
   init(_ configuration: RunConfiguration) {
     mostRanks = configuration.mostRanks
     threads = configuration.threads
@@ -99,9 +103,10 @@ package struct MemberPlan: Sendable, Codable, Equatable {
   /// Where bits depend on the ranks of a member, these are settled at the first start. Refuses a start that has fewer.
   mutating func bindRanks(_ ranks: Int, at place: String) throws(TrainingError) {
     guard let averaging = boundAveraging else { return }
-    let needs = members.compactMap(\.needs)
+    let most = members.compactMap { $0.needs?.mostRanks }
+    // Any group may train any member.
     let groups = MemberGroups(
-      ranks: ranks, wanted: self.ranks, members: needs.count, most: needs.map(\.mostRanks).min() ?? 1)
+      ranks: ranks, wanted: self.ranks, most: most.map { [least = most.min() ?? 1] _ in least })
     let bound = boundRanks ?? groups.ranges.map(\.count).min() ?? 1
     boundRanks = bound
     guard ranks >= bound else {

@@ -49,11 +49,15 @@ public final class MemberRunner {
   let folder: MemberFolder
   let plan: MemberPlan
   let left: [Member]
+  /// The groups that the world begins with.
   let groups: MemberGroups
-  let log: RunLog
-  /// The ranks that train a member together with this one.
-  private let group: World
-  private let groupIndex: Int
+  private(set) var log: RunLog
+  /// The ranks that train a member together with this one: at last a part of a part of the world, each kept until the end.
+  private var parts: [World]
+  private var group: World { parts[parts.count - 1] }
+  /// Their numbers in the world; nil where this one is idle.
+  private var range: Range<Int>?
+  private let shelf: DataShelf?
   private let stopFile: StopFile
   private var watch: RunWatch?
   private let usualPatience: Double
@@ -103,11 +107,13 @@ public final class MemberRunner {
     start = try MemberStart(options, over: communicator, plan: make)
     (plan, left, folder) = (start.plan, start.left, start.folder)
     let groups = MemberGroups(
-      ranks: world.size, wanted: start.plan.boundRanks ?? start.plan.ranks, members: start.left.count,
-      most: start.left.compactMap { $0.needs?.mostRanks }.min() ?? 1)
+      ranks: world.size, wanted: start.plan.boundRanks ?? start.plan.ranks, most: start.left.map(\.mostRanks))
     self.groups = groups
-    groupIndex = groups.index(ofRank: world.rank)
-    group = World(try communicator.split(color: groupIndex))
+    let index = groups.index(ofRank: world.rank)
+    range = index < groups.ranges.count ? groups.ranges[index] : nil
+    let group = World(try communicator.split(color: index))
+    parts = [group]
+    shelf = try DataShelf.make(over: communicator)
     stopFile = StopFile(in: folder)
     log = RunLog(at: group.rank == 0 ? folder.logPath : nil, silent: group.rank > 0)
     let faults = try findPlacementFaults()
@@ -123,12 +129,9 @@ public final class MemberRunner {
     defer { watch?.end() }
     // Groups end at different times, by hours; what hangs is found by the watch.
     communicator.patience = .infinity
-    if groupIndex < groups.ranges.count { try trainAll() }
-    GroupWaiting(for: groups.ranges.indices, in: folder).wait { [watch, stopFile, folder] in
-      watch?.whereabouts.tick()
-      if StopSignal.request != nil { folder.requestStop() }
-      return stopFile.isRequested
-    }
+    if range != nil { try trainAll() }
+    shelf?.clear()
+    wait(for: groups.ranges.map(\.lowerBound))
     try communicator.barrier()
     let outcomes = world.rank == 0 ? plan.members.map(outcome(of:)) : []
     let figures = try communicator.allgather(
@@ -162,27 +165,76 @@ public final class MemberRunner {
     watch?.whereabouts.enter(phase: StallReport.betweenMembers, at: MonotonicTime.nanoseconds)
   }
 
-  private func trainAll() throws {
-    let isFirst = group.rank == 0
-    let range = groups.ranges[groupIndex]
-    var schedule = MemberSchedule(
-      left, interruptions: start.interruptions, attempts: options.attempts, group: groupIndex,
-      of: groups.ranges.count, in: folder,
-      holder: "\(describeRanks(Array(range))) on \(group.communicator.machine.name), process \(getpid())")
-    while true {
-      group.communicator.patience = .infinity
-      // The others of the group learn it from the first.
-      let number = try isFirst ? schedule.next { isStopping }?.number ?? 0 : 0
-      let bytes = withUnsafeBytes(of: Int64(number).littleEndian) { Array($0) }
-      let chosen = try group.communicator.allgather(bytes: bytes)[0]
-        .withUnsafeBytes { Int(Int64(littleEndian: $0.loadUnaligned(as: Int64.self))) }
-      guard chosen > 0 else { break }
-      group.communicator.patience = usualPatience
-      watch?.whereabouts.leave()
-      try train(plan.members[chosen - 1])
-      returnToWatch()
+  /// Waits until some groups, known by their first ranks, have nothing left to do, or all are to stop.
+  private func wait(for groups: [Int]) {
+    GroupWaiting(for: groups, in: folder).wait { [watch, stopFile, folder] in
+      watch?.whereabouts.tick()
+      if StopSignal.request != nil { folder.requestStop() }
+      return stopFile.isRequested
     }
-    if isFirst { try folder.noteEnd(ofGroup: groupIndex) }
+  }
+
+  private func trainAll() throws {
+    var schedule = MemberSchedule(
+      left, interruptions: start.interruptions, attempts: options.attempts, first: world.rank, of: groups,
+      in: folder)
+    var splits: [Int] = []
+    while let range {
+      group.communicator.patience = .infinity
+      switch try next(&schedule, in: range) {
+      case .train(let member):
+        group.communicator.patience = usualPatience
+        watch?.whereabouts.leave()
+        try train(member)
+        returnToWatch()
+      case .split(let ranks, let count):
+        let others = (1..<count).map { range.lowerBound + $0 * ranks }
+        try split(range, ranks: ranks, parts: count)
+        if self.range?.lowerBound == range.lowerBound {
+          splits += others
+          schedule.noteSplit(into: others)
+        }
+      case .end:
+        guard group.rank == 0 else { return }
+        wait(for: splits)
+        return try folder.noteEnd(ofGroup: range.lowerBound)
+      }
+    }
+  }
+
+  /// What the first rank of the group decides; the others learn it from that.
+  private func next(
+    _ schedule: inout MemberSchedule, in range: Range<Int>
+  ) throws -> MemberSchedule.Assignment {
+    var words: [Int64] = [0, 0, 0]
+    if group.rank == 0 {
+      let holder =
+        "\(describeRanks(Array(range))) on \(group.communicator.machine.name), process \(getpid())"
+      switch try schedule.next(ranks: range.count, as: holder, isStopping: { isStopping }) {
+      case .train(let member): words[0] = Int64(member.number)
+      case .split(let ranks, let parts): (words[1], words[2]) = (Int64(ranks), Int64(parts))
+      case .end: break
+      }
+    }
+    let bytes = try group.communicator.allgather(bytes: words.withUnsafeBytes { Array($0) })[0]
+    bytes.withUnsafeBytes { bytes in words.withUnsafeMutableBytes { $0.copyMemory(from: bytes) } }
+    if words[0] > 0 { return .train(plan.members[Int(words[0]) - 1]) }
+    return words[2] > 0 ? .split(ranks: Int(words[1]), parts: Int(words[2])) : .end
+  }
+
+  /// Makes this group several of so many ranks; who is left over is idle from now on.
+  private func split(_ range: Range<Int>, ranks: Int, parts count: Int) throws {
+    if group.rank == 0 {
+      let groups = count == 1 ? "\(ranks) of them" : "\(count) groups of \(ranks)"
+      log.message(
+        "\(describeRanks(Array(range))) go on as \(groups): the members that are left have no room for more ranks"
+      )
+    }
+    let index = min(group.rank / ranks, count)
+    let begin = range.lowerBound + index * ranks
+    parts.append(World(try group.communicator.split(color: index)))
+    self.range = index < count ? begin..<begin + ranks : nil
+    log = RunLog(at: group.rank == 0 ? folder.logPath : nil, silent: group.rank > 0)
   }
 
   /// Whether nothing new is to be begun here: by a signal, of which the others are told, or for lack of time, of which
@@ -232,12 +284,12 @@ public final class MemberRunner {
     options.hangTimeout = self.options.hangTimeout
     options.isQuiet = true
     options.shouldStop = { [stopFile] in stopFile.isRequested }
-    let run = try TrainingRun(configuration, options: options, in: group)
+    let run = try TrainingRun(configuration, options: options, in: group, dataFrom: shelf)
     longestStart = max(longestStart, MonotonicTime.seconds - begin)
     if group.rank == 0 {
       let from = run.trainer.step > 0 ? " goes on from step \(run.trainer.step)" : " begins"
       log.message(
-        "member \(member.name)\(from) on \(describeRanks(Array(groups.ranges[groupIndex]))): \(member.words)")
+        "member \(member.name)\(from) on \(describeRanks(Array(range ?? 0..<0))): \(member.words)")
     }
     return try run.train() == .finished ? run.outcome : nil
   }

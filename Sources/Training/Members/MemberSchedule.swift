@@ -1,37 +1,48 @@
 import Foundation
 import TensorCore
 
-/// Deals the members that are left to the groups of ranks: whoever is free takes the next one that nobody has.
-/// The first rank of every group has one.
+/// Deals the members that are left to the groups of ranks: whoever is free takes the next one that nobody has and that
+/// has room for all of its ranks. The first rank of every group has one.
 package struct MemberSchedule {
+  /// What a group does next.
+  package enum Assignment: Equatable {
+    case train(Member)
+    /// What is left has room for fewer ranks: it goes on as so many groups of so many ranks.
+    case split(ranks: Int, parts: Int)
+    /// Nothing is left, or all are to stop.
+    case end
+  }
+
   private let folder: MemberFolder
-  private let holder: String
   /// Members in the order in which they are tried; those that a start has ended with come last.
   private var waiting: [Member]
   /// Members that may take the job along: trained by the first group alone when all others have nothing left to do, so
   /// that it is certain who is to blame.
   private var suspects: [Member]
-  private let otherGroups: Range<Int>
+  /// By their first ranks.
+  private var otherGroups: [Int]
+  /// Whether groups have different numbers of ranks: then each takes what has little room to spare.
+  private let fitsClosely: Bool
 
   /// - Parameters:
   ///   - left: the members without an outcome.
   ///   - interruptions: of members, by their numbers.
   ///   - attempts: how often a member may be interrupted before it is given up.
-  ///   - group: the number of this group.
-  ///   - groups: how many there are.
+  ///   - first: the first rank of this group.
+  ///   - groups: all that there are.
   package init(
-    _ left: [Member], interruptions: [Int: MemberFolder.Interruption], attempts: Int, group: Int,
-    of groups: Int, in folder: MemberFolder, holder: String
+    _ left: [Member], interruptions: [Int: MemberFolder.Interruption], attempts: Int, first: Int,
+    of groups: MemberGroups, in folder: MemberFolder
   ) {
     func count(_ member: Member) -> Int { interruptions[member.number]?.count ?? 0 }
     let suspects = Self.suspects(among: left, interruptions, attempts: attempts)
     let numbers = Set(suspects.map(\.number))
     let others = left.filter { !numbers.contains($0.number) }
     waiting = others.filter { count($0) == 0 } + others.filter { count($0) > 0 }
-    self.suspects = group == 0 ? suspects : []
-    otherGroups = 1..<groups
+    self.suspects = first == 0 ? suspects : []
+    otherGroups = groups.ranges.map(\.lowerBound).filter { $0 != first }
+    fitsClosely = Set(groups.ranges.map(\.count)).count > 1
     self.folder = folder
-    self.holder = holder
   }
 
   /// Members that are given up if the job ends with them once more.
@@ -44,21 +55,46 @@ package struct MemberSchedule {
     }
   }
 
-  /// The next member for this group; nil when none is left, or all are to stop.
+  /// Notes that this group has become several, of which it is the first.
   ///
-  /// - Parameter isStopping: whether nothing is to be begun any more.
-  package mutating func next(isStopping: () -> Bool) throws(TrainingError) -> Member? {
-    while !waiting.isEmpty {
-      if isStopping() { return nil }
-      let member = waiting.removeFirst()
-      if try folder.claim(member, as: holder) { return member }
+  /// - Parameter parts: the first ranks of the others.
+  package mutating func noteSplit(into parts: [Int]) { otherGroups += parts }
+
+  /// What this group does next, as `holder`.
+  ///
+  /// - Parameters:
+  ///   - ranks: how many it has.
+  ///   - isStopping: whether nothing is to be begun any more.
+  package mutating func next(
+    ranks: Int, as holder: String, isStopping: () -> Bool
+  ) throws(TrainingError) -> Assignment {
+    while let place = place(forRanks: ranks) {
+      if isStopping() { return .end }
+      let member = waiting.remove(at: place)
+      if try folder.claim(member, as: holder) { return .train(member) }
     }
-    guard !suspects.isEmpty else { return nil }
+    waiting.removeAll { folder.isClaimed($0) }
+    if let most = waiting.map(\.mostRanks).max() {
+      return isStopping() ? .end : .split(ranks: most, parts: min(ranks / most, waiting.count))
+    }
+    guard let suspect = suspects.first else { return .end }
     GroupWaiting(for: otherGroups, in: folder).wait(isStopping: isStopping)
-    if isStopping() { return nil }
-    let member = suspects.removeFirst()
-    return try folder.claim(member, as: holder) ? member : nil
+    if isStopping() { return .end }
+    if suspect.mostRanks < ranks { return .split(ranks: suspect.mostRanks, parts: 1) }
+    suspects.removeFirst()
+    return try folder.claim(suspect, as: holder) ? .train(suspect) : .end
   }
+
+  /// The place of the next member that has room for so many ranks.
+  private func place(forRanks ranks: Int) -> Int? {
+    let fitting = waiting.indices.lazy.filter { waiting[$0].mostRanks >= ranks }
+    return fitsClosely ? fitting.min { waiting[$0].mostRanks < waiting[$1].mostRanks } : fitting.first
+  }
+}
+
+extension Member {
+  /// The most ranks that can share one of its steps.
+  var mostRanks: Int { needs?.mostRanks ?? 1 }
 }
 
 /// Waits until some groups have nothing left to do, with looks at the folder now and then: a core that spins would be
@@ -67,7 +103,8 @@ struct GroupWaiting {
   private var open: ArraySlice<Int>
   private let folder: MemberFolder
 
-  init(for groups: Range<Int>, in folder: MemberFolder) { (open, self.folder) = (Array(groups)[...], folder) }
+  /// - Parameter groups: by their first ranks.
+  init(for groups: [Int], in folder: MemberFolder) { (open, self.folder) = (groups[...], folder) }
 
   /// Returns when they have, or `isStopping`.
   consuming func wait(isStopping: () -> Bool) {
@@ -88,21 +125,28 @@ package struct MemberGroups: Equatable {
 
   /// - Parameters:
   ///   - ranks: of the world.
-  ///   - wanted: ranks of a group, of which there are fewer only where `ranks` or `most` are; whoever is left over is
-  ///     idle. nil: as many as the members leave, and one more in the first groups where it does not come out even.
-  ///   - members: those that are left.
-  ///   - most: the most ranks that a group may have.
-  package init(ranks: Int, wanted: Int?, members: Int, most: Int) {
-    let members = max(1, members)
-    let each = max(1, min(wanted ?? ranks / members, most, ranks))
-    let count = min(ranks / each, members)
-    let total = wanted == nil ? min(ranks, count * most) : count * each
-    let (quotient, rest) = total.quotientAndRemainder(dividingBy: count)
+  ///   - wanted: ranks of a group, of which there are fewer only where the world or all members have fewer; whoever is
+  ///     left over is idle. nil: as many as the members leave, as evenly as their room allows; one more in the first groups
+  ///     where it does not come out even.
+  ///   - most: of each member that is left, the most ranks that it has room for.
+  package init(ranks: Int, wanted: Int?, most: [Int]) {
+    let most = most.isEmpty ? [1] : most.sorted()
+    var sizes: [Int] = []
+    if wanted != nil || ranks < most.count {
+      let each = max(1, min(wanted ?? 1, most[most.count - 1], ranks))
+      sizes = [Int](repeating: each, count: min(ranks / each, most.count))
+    } else {
+      // What members with little room leave goes to those with more.
+      var rest = ranks
+      for (place, room) in most.enumerated() {
+        sizes.insert(max(1, min(room, rest / (most.count - place))), at: 0)
+        rest -= sizes[0]
+      }
+    }
     var end = 0
-    ranges = (0..<count).map { group in
-      let start = end
-      end += quotient + (group < rest ? 1 : 0)
-      return start..<end
+    ranges = sizes.map { size in
+      defer { end += size }
+      return end..<end + size
     }
   }
 
