@@ -138,6 +138,27 @@ import Training
     #expect(try job.wait(timeout: 2).exitCode == 0)
   }
 
+  /// A launcher takes the highest code of all ranks: 0 from the others leaves rank 0's 75 to tell.
+  @Test func fault5_anotherRankThanTheFirstEndsWithZeroWhateverSignalComesWhileItLeaves() throws {
+    let place = try Workplace()
+    // What mpirun makes of it is not the question, so each rank's code is kept.
+    let noting = "\"$0\" \"$@\"; echo $? > \"$CODES/$OMPI_COMM_WORLD_RANK\""
+    try FileManager.default.createDirectory(atPath: place.file("codes"), withIntermediateDirectories: true)
+    let job = try MPIRun.start(
+      ranks: 2, executable: "sh",
+      arguments: ["-c", noting, try Program.path(of: "lockstep")] + Self.endless + ["--out", "run"],
+      environment: ["LOCKSTEP_FAILPOINTS": "leave:hang:rank=1", "CODES": place.file("codes")],
+      directory: place.path)
+    try waitUntil("metrics") { ((try? place.metrics("run").count) ?? 0) >= 2 }
+    let rank = try #require(job.process(ofRank: 1, named: "lockstep"))
+    kill(rank, SIGUSR1)
+    try waitUntil("the end") { job.standardError.contains("failpoint leave: hang in rank 1") }
+    kill(rank, SIGTERM)
+    _ = try job.wait(timeout: 20)
+    #expect(try String(contentsOfFile: place.file("codes/1"), encoding: .utf8) == "0\n")
+    #expect(job.standardOutput.contains("stopped by a signal"))
+  }
+
   @Test(arguments: wantsAllFaults ? [nil, 2] : [2]) func fault5_aTimeLimitSavesAndEndsInTime(ranks: Int?)
     throws
   {

@@ -206,19 +206,21 @@ extension Workplace {
 
 extension RunningProgram {
   /// The mpirun that `lockstep launch` has started.
-  func launcher() -> pid_t? {
-    descendants().first { id in
-      let name = FileManager.default.contents(atPath: "/proc/\(id)/comm") ?? Data()
-      return name == Data("mpirun\n".utf8)
-    }
-  }
+  func launcher() -> pid_t? { descendants().first { Self.isNamed("mpirun", $0) } }
 
   /// The process of a rank.
-  func process(ofRank rank: Int) -> pid_t? {
+  ///
+  /// - Parameter name: its program's; nil: the first that has the rank's environment.
+  func process(ofRank rank: Int, named name: String? = nil) -> pid_t? {
     descendants().first { id in
       let variables = FileManager.default.contents(atPath: "/proc/\(id)/environ") ?? Data()
       return variables.split(separator: 0).contains(Data("OMPI_COMM_WORLD_RANK=\(rank)".utf8))
+        && name.map { Self.isNamed($0, id) } ?? true
     }
+  }
+
+  private static func isNamed(_ name: String, _ process: pid_t) -> Bool {
+    FileManager.default.contents(atPath: "/proc/\(process)/comm") == Data("\(name)\n".utf8)
   }
 }
 
