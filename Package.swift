@@ -46,7 +46,8 @@ let package = Package(
     .executableTarget(
       name: "lockstep",
       dependencies: [
-        "Lockstep", "Failpoints", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Lockstep", "Failpoints", "CProcesses",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Command"),
 

@@ -58,6 +58,15 @@ void lockstep_run_anywhere(void) {
   sched_setaffinity(0, sizeof everywhere, &everywhere);
 }
 
+void lockstep_keep_heap_small(void) {
+#ifdef __GLIBC__
+  // Smaller pieces come too often to be asked of the system each time.
+  mallopt(M_MMAP_THRESHOLD, 5 << 19);
+  // What is free at the heap's end stays: the other threshold would have it come and go at every step.
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+#endif
+}
+
 void lockstep_give_memory_back(void) {
 #ifdef __GLIBC__
   malloc_trim(0);

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CProcesses
 import Foundation
 import Lockstep
 
@@ -26,6 +27,7 @@ struct LockstepCommand: ParsableCommand {
   static func main() {
     // A reader that has seen enough (`lockstep inspect RUN | head`) is no reason to die of a signal.
     signal(SIGPIPE, SIG_IGN)
+    lockstep_keep_heap_small()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -23,5 +23,9 @@ int lockstep_next_signal(int descriptor);
 // Lets the calling thread run on every processor that this process may use, whatever it inherited.
 void lockstep_run_anywhere(void);
 
+// Keeps large pieces that come and go out of the heap. oneDNN asks for some at every product, aligned, which malloc puts
+// behind each other a dozen times before it takes any a second time (glibc 2.36).
+void lockstep_keep_heap_small(void);
+
 // Gives freed memory back to the system that malloc keeps for later.
 void lockstep_give_memory_back(void);
