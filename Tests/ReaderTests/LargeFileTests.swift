@@ -10,7 +10,7 @@ import Testing
     .split(separator: "\n").map(String.init) ?? []
 
   @Test func thereAreLargeFilesForReadersOfText() {
-    for reader in ["csv", "configuration"] {
+    for reader in ["csv", "tokenizer", "configuration", "safetensors", "model", "metrics"] {
       #expect(Self.names.contains { $0.hasPrefix("\(reader)-") }, "\(reader)")
     }
   }

@@ -70,12 +70,20 @@ struct FileWriter {
   }
 
   private mutating func flush() {
+    if buffer.isEmpty { return }
     let isWhole = buffer.withUnsafeBytes {
       Foundation.write(descriptor, $0.baseAddress, $0.count) == $0.count
     }
     if !isWhole { ReaderTarget.fail("cannot write a large file") }
     written += buffer.count
     buffer.removeAll(keepingCapacity: true)
+  }
+
+  /// Writes a number over the first eight bytes, as the length of a header.
+  mutating func setLength(_ length: Int) {
+    flush()
+    let bytes = (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+    if pwrite(descriptor, bytes, 8, 0) != 8 { ReaderTarget.fail("cannot write a large file") }
   }
 
   /// The size of the file.

@@ -6,7 +6,7 @@ import Training
 // What makes each reader take the most memory for a byte of its file.
 
 extension LargeFile {
-  static let all: [LargeFile] = tables + configurations
+  static let all: [LargeFile] = tables + tokenizers + configurations + checkpoints + metrics
 
   private static let size = 24 << 20
 
@@ -62,6 +62,146 @@ extension LargeFile {
     },
   ]
 
+  // MARK: Tokenizers
+
+  /// A tokenizer.json with the tokens and merges that are written.
+  private static func tokenizer(
+    _ name: String, isRead: Bool = true,
+    tokens: @escaping @Sendable (inout FileWriter) -> Void = { $0.add("\"a\":0") },
+    merges: @escaping @Sendable (inout FileWriter) -> Void = { _ in },
+    before: @escaping @Sendable (inout FileWriter) -> Void = { _ in }
+  ) -> LargeFile {
+    LargeFile("tokenizer-of-\(name)", isRead: isRead) { file in
+      file.add("{")
+      before(&file)
+      file.add("\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"vocab\":{")
+      tokens(&file)
+      file.add("},\"merges\":[")
+      merges(&file)
+      file.add("]}}")
+    } read: { folder in
+      let tokenizer = try SavedTokenizer.load(at: folder.file)
+      try require(tokenizer.vocabularySize > 0, "no tokens")
+    }
+  }
+
+  /// Printable, and no escapes in JSON: 92 of them.
+  private static let letters = (0x21...0x7E).filter { $0 != 0x22 && $0 != 0x5C }.map {
+    String(UnicodeScalar(UInt8($0)))
+  }
+
+  /// All texts of one to three letters.
+  private static func addShortTokens(to file: inout FileWriter) {
+    var (count, names) = (0, [""])
+    for length in 1...3 {
+      names = names.flatMap { name in letters.map { name + $0 } }
+      for name in names {
+        file.add("\(count > 0 ? "," : "")\"\(name)\":\(count)")
+        count += 1
+      }
+      if length == 3 { names = [] }
+    }
+  }
+
+  private static let tokenizers = [
+    tokenizer("short-names", tokens: addShortTokens),
+    tokenizer("merges", tokens: addShortTokens) { file in
+      var separator = ""
+      for first in letters {
+        for second in letters {
+          file.add("\(separator)\"\(first) \(second)\"")
+          separator = ","
+          for third in letters { file.add(",\"\(first) \(second)\(third)\",\"\(first)\(second) \(third)\"") }
+        }
+      }
+    },
+    tokenizer("long-names") { file in
+      file.add("\"")
+      file.fill(12 << 20, "a")
+      file.add("\":0,\"")
+      file.fill(24 << 20, "b")
+      file.add("\":1")
+    },
+    tokenizer("long-merges", isRead: false) { file in
+      file.add("\"a\":0,\"")
+      file.fill(8 << 20, "a")
+      file.add("\":1")
+    } merges: { file in
+      file.add("\"a ")
+      file.fill(24 << 20, "a")
+      file.add("\"")
+    },
+    tokenizer("escapes") { file in
+      file.add("\"")
+      file.fill(15 << 20, "\\u0061")
+      file.add("\":0")
+    },
+    tokenizer("one-id", isRead: false) { file in
+      file.add("\"a\":0,\"b\":0")
+      file.fill(size, ",\"cde\":0")
+    },
+    tokenizer("too-many-tokens", isRead: false) { file in
+      file.add("\"a\":0")
+      file.fill(size, ",\"b\":0")
+    },
+    tokenizer("too-many-merges", isRead: false) { file in
+      file.add("\"a\":0,\"aa\":1")
+    } merges: { file in
+      file.add("\"a a\"")
+      file.fill(size, ",[]")
+    },
+    tokenizer("repeated-merges", isRead: false) { file in
+      file.add("\"a\":0,\"aa\":1")
+    } merges: { file in
+      file.add("\"a a\"")
+      for _ in 1..<1 << 21 { file.add(",\"a a\"") }
+    },
+    tokenizer(
+      "added-tokens",
+      before: { file in
+        file.add("\"added_tokens\":[")
+        for id in 0..<1 << 16 {
+          let name = String(id + 1 << 16, radix: 16).dropFirst() + "-of-a-token"
+          file.add("\(id > 0 ? "," : ""){\"id\":\(id + 1),\"content\":\"\(name)\"}")
+        }
+        file.add("],")
+      }),
+    tokenizer(
+      "other-values",
+      before: { file in
+        file.add("\"post_processor\":[1")
+        file.fill(size, ",{}")
+        file.add("],")
+      }),
+    tokenizer(
+      "long-keys",
+      before: { file in
+        file.add("\"")
+        file.fill(14 << 20, "k")
+        file.add("\":0,\"")
+        file.fill(28 << 20, "l")
+        file.add("\":0,")
+      }),
+    LargeFile("tokenizer-of-characters") { file in
+      file.add("{\"tokenizer\":\"characters\",\"characters\":\"")
+      for value in UInt32(0x80)..<0x11_0000 {
+        if let scalar = Unicode.Scalar(value) { file.add(String(scalar)) }
+      }
+      file.add("\"}")
+    } read: { folder in
+      let tokenizer = try SavedTokenizer.load(at: folder.file)
+      try require(
+        tokenizer.vocabularySize == 0x11_0000 - 0x800 - 0x80, "\(tokenizer.vocabularySize) characters")
+    },
+    LargeFile("tokenizer-of-one-character", isRead: false) { file in
+      file.add("{\"tokenizer\":\"characters\",\"characters\":\"")
+      file.fill(16 << 20, "a")
+      file.add("\"}")
+    } read: { folder in
+      _ = try SavedTokenizer.load(at: folder.file)
+    },
+  ]
+
   // MARK: Configurations
 
   private static let configurations: [LargeFile] =
@@ -82,6 +222,102 @@ extension LargeFile {
         file.fill(size, "a: [b, c]\n")
       } read: { folder in
         _ = try RunConfiguration.load(folder.file)
+      }
+    ]
+
+  // MARK: Checkpoints
+
+  /// A safetensors file without data.
+  private static func safetensors(
+    _ name: String, isRead: Bool = true, header: @escaping @Sendable (inout FileWriter) -> Void,
+    read: @escaping @Sendable (InputFolder) throws -> Void = { _ = try SafetensorsFile($0.file) }
+  ) -> LargeFile {
+    LargeFile(name, isRead: isRead) { file in
+      file.add([UInt8](repeating: 0, count: 8))
+      header(&file)
+      file.setLength(file.count - 8)
+    } read: { folder in
+      try read(folder)
+    }
+  }
+
+  /// A model file with a text in its metadata.
+  private static func model(
+    _ name: String, key: String, isRead: Bool = true, value: @escaping @Sendable (inout FileWriter) -> Void
+  ) -> LargeFile {
+    safetensors("model-of-\(name)", isRead: isRead) { file in
+      file.add("{\"__metadata__\":{\"lockstep.\(key)\":\"")
+      value(&file)
+      file.add("\"}}")
+    } read: { folder in
+      _ = try ModelFile(at: folder.file)
+    }
+  }
+
+  private static let checkpoints = [
+    safetensors("safetensors-of-tensors") { file in
+      let rest = String(repeating: "of.a.layer", count: 30)
+      for index in 0..<1 << 16 {
+        let value = "{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}"
+        file.add("\(index == 0 ? "{" : ",")\"\(index).\(rest)\":\(value)")
+      }
+      file.add("}")
+    },
+    safetensors("safetensors-of-metadata") { file in
+      file.add("{\"__metadata__\":{\"a\":\"b\"")
+      for index in 1..<1 << 16 { file.add(",\"\(index) is a key\":\"and this its value\"") }
+      file.add("}}")
+    },
+    safetensors("safetensors-of-long-texts") { file in
+      file.add("{\"__metadata__\":{\"a\":\"")
+      file.fill(15 << 20, "\\n")
+      file.add("\",\"b\":\"")
+      file.fill(30 << 20, "b")
+      file.add("\"}}")
+    },
+    model("classes", key: "classes") { file in
+      file.add("[\\\"a\\\"")
+      file.fill(12 << 20, ",\\\"b\\\"")
+      file.add("]")
+    },
+    model("means", key: "normalization", isRead: false) { file in
+      file.add("{\\\"kind\\\":\\\"standard\\\",\\\"mean\\\":[0")
+      file.fill(12 << 20, ",0")
+      file.add("],\\\"standardDeviation\\\":[]}")
+    },
+    model("shapes", key: "samples", isRead: false) { file in
+      file.add("{\\\"inputShape\\\":[0")
+      file.fill(1 << 19, ",1")
+      file.add("]}")
+    },
+    model("configurations", key: "configuration", isRead: false) { file in
+      file.add("data: [")
+      file.fill(1 << 18, "a,")
+      file.add("]")
+    },
+  ]
+
+  // MARK: Metrics
+
+  private static let metrics =
+    [
+      ("records", "{\"step\":1,\"epoch\":1,\"split\":\"test\",\"loss\":0,\"seconds\":0}\n"),
+      ("waits", "{\"step\":1,\"epoch\":1,\"split\":\"test\",\"loss\":0,\"seconds\":0,\"waits\":[0]}\n"),
+      ("events", "{\"event\":\"\",\"step\":1,\"seconds\":0}\n"),
+    ].map { name, line in
+      LargeFile("metrics-of-\(name)") { file in
+        file.fill(8 << 20, line)
+      } read: { folder in
+        _ = try MetricsRecord.read(at: folder.file)
+      }
+    }
+    + [
+      LargeFile("metrics-of-one-line", isRead: false) { file in
+        file.add("{\"step\":1,\"epoch\":1,\"split\":\"test\",\"loss\":0,\"seconds\":0,\"waits\":[0")
+        file.fill(size, ",0")
+        file.add("]}\n")
+      } read: { folder in
+        _ = try MetricsRecord.read(at: folder.file)
       }
     ]
 }

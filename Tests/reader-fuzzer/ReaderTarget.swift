@@ -52,6 +52,7 @@ struct ReaderTarget: Sendable {
   }
 
   static func fail(_ text: String) -> Never {
+    fflush(nil)
     FileHandle.standardError.write(Data("reader-fuzzer: \(text)\n".utf8))
     abort()
   }
