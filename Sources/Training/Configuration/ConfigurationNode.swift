@@ -27,7 +27,7 @@ package struct ConfigurationNode {
   var place: String
 
   /// The most bytes that a configuration may have; those that people write have some thousands.
-  static let sizeLimit = 1 << 18
+  package static let sizeLimit = 1 << 18
   static let sizeLimitWords = "at most \(sizeLimit >> 10) KiB of YAML"
   /// The deepest nesting that is looked at; a configuration needs three levels.
   static let depthLimit = 32
