@@ -9,8 +9,11 @@ import Testing
     (try? Program.run(executable: "reader-fuzzer", arguments: ["--large"]))?.standardOutput
     .split(separator: "\n").map(String.init) ?? []
 
-  @Test func thereAreLargeFilesForReadersOfText() {
-    for reader in ["csv", "tokenizer", "configuration", "safetensors", "model", "metrics"] {
+  @Test func thereAreLargeFilesForEachReaderWhoseMemoryDependsOnThem() {
+    for reader in [
+      "csv", "npy", "idx", "cifar", "tokenizer", "configuration", "safetensors", "model", "plan", "state",
+      "metrics",
+    ] {
       #expect(Self.names.contains { $0.hasPrefix("\(reader)-") }, "\(reader)")
     }
   }

@@ -6,7 +6,7 @@ import Training
 // What makes each reader take the most memory for a byte of its file.
 
 extension LargeFile {
-  static let all: [LargeFile] = tables + tokenizers + configurations + checkpoints + metrics
+  static let all: [LargeFile] = tables + arrays + tokenizers + configurations + checkpoints + plans + metrics
 
   private static let size = 24 << 20
 
@@ -59,6 +59,62 @@ extension LargeFile {
       file.fill(2 * size, "1,a\n")
     } read: { folder in
       _ = try CSVTable.load(at: folder.file, columns: CSVColumns(label: "y"))
+    },
+  ]
+
+  // MARK: Arrays
+
+  private static func npy(_ element: String, _ shape: String, isFortran: Bool = false) -> [UInt8] {
+    let text =
+      "{'descr': '\(element)', 'fortran_order': \(isFortran ? "True" : "False"), 'shape': \(shape), }\n"
+    return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(text.utf8.count), 0] + Array(text.utf8)
+  }
+
+  /// Puts labels for so many samples beside the input.
+  private static func addLabels(_ count: Int, to folder: InputFolder) -> String {
+    folder.add("labels.npy", npy("|u1", "(\(count),)") + (0..<count).map { UInt8($0 & 1) })
+  }
+
+  private static let arrays = [
+    LargeFile("npy-of-floats") { file in
+      file.add(npy("<f4", "(4096, \(size / 16384))"))
+      for _ in 0..<size / 4096 { file.add([UInt8](repeating: 0, count: 4096)) }
+    } read: { folder in
+      let data = try NPYFiles.load(inputs: folder.file, labels: addLabels(4096, to: folder))
+      try require(data.count == 4096, "\(data.count) samples")
+    },
+    LargeFile("npy-in-another-order") { file in
+      file.add(npy(">f4", "(4096, \(size / 16384))", isFortran: true))
+      for _ in 0..<size / 4096 { file.add([UInt8](repeating: 0, count: 4096)) }
+    } read: { folder in
+      let data = try NPYFiles.load(inputs: folder.file, labels: addLabels(4096, to: folder))
+      try require(data.count == 4096, "\(data.count) samples")
+    },
+    LargeFile("npy-of-images") { file in
+      file.add(npy("|u1", "(\(size / 1024), 32, 32)"))
+      for _ in 0..<size / 1024 { file.add([UInt8](repeating: 7, count: 1024)) }
+    } read: { folder in
+      let data = try NPYFiles.load(inputs: folder.file, labels: addLabels(size / 1024, to: folder))
+      try require(data.count == size / 1024, "\(data.count) samples")
+    },
+    LargeFile("cifar-of-records") { file in
+      for index in 0..<size / 3073 { file.add([UInt8(index % 10)] + [UInt8](repeating: 7, count: 3072)) }
+    } read: { folder in
+      folder.link("test_batch.bin")
+      let images = try CIFAR.load(.cifar10, at: folder.path, split: .test)
+      try require(images.count == size / 3073, "\(images.count) images")
+    },
+    LargeFile("idx-of-images") { file in
+      file.add([0, 0, 8, 3, 0, 0, UInt8(size >> 18), 0, 0, 0, 0, 32, 0, 0, 0, 32])
+      for _ in 0..<size / 1024 { file.add([UInt8](repeating: 7, count: 1024)) }
+    } read: { folder in
+      folder.link("split/train-images-idx3-ubyte")
+      let count = size / 1024
+      _ = folder.add(
+        "split/train-labels-idx1-ubyte",
+        [0, 0, 8, 1, 0, 0, UInt8(count >> 8), 0] + [UInt8](repeating: 1, count: count))
+      let images = try IDXImages.load(at: folder.path + "/split", split: .train)
+      try require(images.count == count, "\(images.count) images")
     },
   ]
 
@@ -212,7 +268,7 @@ extension LargeFile {
     ].map { name, beginning, part in
       LargeFile("configuration-of-\(name)", isRead: false) { file in
         file.add(beginning)
-        file.fill((1 << 18) - 1, part)
+        file.fill(ConfigurationNode.sizeLimit - 1, part)
         if beginning.hasSuffix("[") { file.add("]") }
       } read: { folder in
         _ = try RunConfiguration.load(folder.file)
@@ -282,7 +338,7 @@ extension LargeFile {
     },
     model("means", key: "normalization", isRead: false) { file in
       file.add("{\\\"kind\\\":\\\"standard\\\",\\\"mean\\\":[0")
-      file.fill(12 << 20, ",0")
+      file.fill(1 << 20, ",0")
       file.add("],\\\"standardDeviation\\\":[]}")
     },
     model("shapes", key: "samples", isRead: false) { file in
@@ -294,6 +350,44 @@ extension LargeFile {
       file.add("data: [")
       file.fill(1 << 18, "a,")
       file.add("]")
+    },
+  ]
+
+  // MARK: States and plans
+
+  private static func plan(
+    _ name: String, isRead: Bool = false, members: @escaping @Sendable (inout FileWriter) -> Void
+  ) -> LargeFile {
+    LargeFile("plan-of-\(name)", isRead: isRead) { file in
+      file.add("{\"format\":1,\"kind\":\"sweep\",\"compare\":\"loss\",\"start\":\"\",\"members\":[")
+      members(&file)
+      file.add("]}")
+    } read: { folder in
+      _ = try MemberPlan([UInt8](Data(contentsOf: URL(fileURLWithPath: folder.file))), at: folder.file)
+    }
+  }
+
+  private static let plans = [
+    plan("members", isRead: true) { file in
+      let configuration = String(repeating: "key: a value of some length\\n", count: 60)
+      for number in 1...10_000 {
+        file.add(
+          "\(number > 1 ? "," : ""){\"number\":\(number),\"parameters\":[{\"key\":\"a\",\"value\":\"1\"}],")
+        file.add("\"configuration\":\"\(configuration)\"}")
+      }
+    },
+    plan("numbers") { file in file.fill(1 << 21, "0,") },
+    plan("keys") { file in
+      file.add("{\"number\":1,\"parameters\":[],\"needs\":{\"a\":0")
+      for index in 0..<399_980 { file.add(",\"\(index)\":0") }
+      file.add("}}")
+    },
+    LargeFile("state-of-long-texts", isRead: false) { file in
+      file.add("{\"identity\":\"")
+      file.fill(1 << 24 - 4, "\\n")
+      file.add("\"}")
+    } read: { folder in
+      _ = try RunState([UInt8](Data(contentsOf: URL(fileURLWithPath: folder.file))), at: folder.file)
     },
   ]
 
