@@ -32,7 +32,7 @@ package struct CheckpointManifest: Equatable {
     var version: Int?
     var step: Int?
     var files: [Checkpoint.File] = []
-    var reader = JSONReader(bytes, place: path, remedy: Self.remedy)
+    var reader = JSONReader<CheckpointError>(bytes, place: path, remedy: Self.remedy)
     try reader.object(limit: 4) { (reader, key) throws(CheckpointError) in
       switch key {
       case "version":
@@ -63,7 +63,7 @@ package struct CheckpointManifest: Equatable {
   }
 
   private static func file(
-    named name: String, _ reader: inout JSONReader
+    named name: String, _ reader: inout JSONReader<CheckpointError>
   ) throws(CheckpointError) -> Checkpoint.File {
     guard isPlainFileName(name) else {
       throw reader.error(expected: "a plain file name", found: "\"\(name.prefix(200))\"")

@@ -47,7 +47,7 @@ struct SafetensorsHeader {
       }
       let (end, overflowed) = offset.addingReportingOverflow(tensor.byteCount)
       guard !overflowed, tensor.shape.count <= Self.mostDimensions,
-        tensor.name.utf8.count <= JSONReader.longestString
+        tensor.name.utf8.count <= JSONReader<CheckpointError>.longestString
       else {
         throw CheckpointError(
           at: path, expected: "a tensor that a file can hold",
@@ -109,7 +109,7 @@ struct SafetensorsHeader {
   init(parsing bytes: [UInt8], dataCount: Int, path: String) throws(CheckpointError) {
     var entries: [Entry] = []
     var metadata: [String: String] = [:]
-    var reader = JSONReader(bytes, place: path, remedy: Self.remedy)
+    var reader = JSONReader<CheckpointError>(bytes, place: path, remedy: Self.remedy)
     try reader.object(limit: Self.mostTensors + 1) { (reader, key) throws(CheckpointError) in
       if key == Self.metadataKey {
         try reader.object(limit: Self.mostTensors) { (reader, key) throws(CheckpointError) in
@@ -143,7 +143,7 @@ struct SafetensorsHeader {
   }
 
   private static func entry(
-    named name: String, _ reader: inout JSONReader
+    named name: String, _ reader: inout JSONReader<CheckpointError>
   ) throws(CheckpointError) -> Entry {
     var elementType: Safetensors.ElementType?
     var shape: [Int]?
@@ -186,7 +186,7 @@ struct SafetensorsHeader {
   }
 
   private static func numbers(
-    _ reader: inout JSONReader, limit: Int
+    _ reader: inout JSONReader<CheckpointError>, limit: Int
   ) throws(CheckpointError) -> [Int] {
     var numbers: [Int] = []
     try reader.array(limit: limit) { (reader) throws(CheckpointError) in

@@ -82,23 +82,31 @@ public struct IDXArray: Sendable {
   }
 
   /// All elements as floats; whole numbers beyond 2²⁴ and 64-bit floats are rounded.
-  public func floats() -> [Float] { doubles().map(Float.init) }
+  public func floats() -> [Float] { (0..<bytes.count / element.size).map { Float(double(at: $0)) } }
 
   /// All elements, exactly.
-  public func doubles() -> [Double] {
+  public func doubles() -> [Double] { (0..<bytes.count / element.size).map(double) }
+
+  /// What `result` makes of each element, in an array of its own.
+  func elements<Result>(_ result: (Double) throws(DatasetError) -> Result) throws(DatasetError) -> [Result] {
+    var results: [Result] = []
+    results.reserveCapacity(bytes.count / element.size)
+    for index in 0..<bytes.count / element.size { results.append(try result(double(at: index))) }
+    return results
+  }
+
+  private func double(at index: Int) -> Double {
     bytes.withUnsafeBytes { bytes in
-      (0..<bytes.count / element.size).map { index in
-        func bits<Word: FixedWidthInteger & BitwiseCopyable>(_ type: Word.Type) -> Word {
-          Word(bigEndian: bytes.loadUnaligned(fromByteOffset: index * element.size, as: type))
-        }
-        return switch element {
-        case .uint8: Double(bits(UInt8.self))
-        case .int8: Double(bits(Int8.self))
-        case .int16: Double(bits(Int16.self))
-        case .int32: Double(bits(Int32.self))
-        case .float32: Double(Float(bitPattern: bits(UInt32.self)))
-        case .float64: Double(bitPattern: bits(UInt64.self))
-        }
+      func bits<Word: FixedWidthInteger & BitwiseCopyable>(_ type: Word.Type) -> Word {
+        Word(bigEndian: bytes.loadUnaligned(fromByteOffset: index * element.size, as: type))
+      }
+      return switch element {
+      case .uint8: Double(bits(UInt8.self))
+      case .int8: Double(bits(Int8.self))
+      case .int16: Double(bits(Int16.self))
+      case .int32: Double(bits(Int32.self))
+      case .float32: Double(Float(bitPattern: bits(UInt32.self)))
+      case .float64: Double(bitPattern: bits(UInt64.self))
       }
     }
   }

@@ -47,16 +47,16 @@ public enum IDXImages {
     _ labels: IDXArray, at path: String
   ) throws(DatasetError) -> [Int32] {
     if labels.element == .uint8 { return labels.bytes.map(Int32.init) }
-    var numbers: [Int32] = []
-    for (index, value) in labels.doubles().enumerated() {
+    var index = -1
+    return try labels.elements { (value) throws(DatasetError) in
+      index += 1
       guard let number = Int32(exactly: value) else {
         throw DatasetError(
           at: path, expected: "whole numbers as labels", found: "\(value) as the label of sample \(index)",
           remedy: "Correct the labels.")
       }
-      numbers.append(number)
+      return number
     }
-    return numbers
   }
 
   private static func find(

@@ -30,7 +30,17 @@ public struct TensorDataset: NormalizableDataset {
     inputs: [Float], inputShape: [Int], labels: [Int32], classNames: [String], weights: [Float] = [],
     place: String = "a data set in memory"
   ) throws(DatasetError) {
-    if let wrong = labels.firstIndex(where: { $0 < 0 || $0 >= classNames.count }) {
+    try self.init(
+      inputs: StoredNumbers(inputs), inputShape: inputShape, labels: StoredNumbers(labels),
+      classNames: classNames, weights: StoredNumbers(weights), place: place)
+  }
+
+  init(
+    inputs: StoredNumbers<Float>, inputShape: [Int], labels: StoredNumbers<Int32>, classNames: [String],
+    weights: StoredNumbers<Float>, place: String
+  ) throws(DatasetError) {
+    try labels.withUnsafeBufferPointer { (labels) throws(DatasetError) in
+      guard let wrong = labels.firstIndex(where: { $0 < 0 || $0 >= classNames.count }) else { return }
       throw DatasetError(
         at: place, expected: "labels from 0 to \(classNames.count - 1)",
         found: "\(labels[wrong]) as the label of sample \(wrong)",
@@ -38,7 +48,7 @@ public struct TensorDataset: NormalizableDataset {
     }
     try self.init(
       inputs: inputs, inputShape: inputShape, count: labels.count, target: .classes(classNames.count),
-      labels: labels, values: [], classNames: classNames, weights: weights, place: place)
+      labels: labels, values: StoredNumbers([]), classNames: classNames, weights: weights, place: place)
   }
 
   /// Samples with some numbers each: `inputs` is [count] + `inputShape`, `values` is
@@ -47,18 +57,28 @@ public struct TensorDataset: NormalizableDataset {
     inputs: [Float], inputShape: [Int], values: [Float], valuesPerSample: Int = 1, weights: [Float] = [],
     place: String = "a data set in memory"
   ) throws(DatasetError) {
+    try self.init(
+      inputs: StoredNumbers(inputs), inputShape: inputShape, values: StoredNumbers(values),
+      valuesPerSample: valuesPerSample, weights: StoredNumbers(weights), place: place)
+  }
+
+  init(
+    inputs: StoredNumbers<Float>, inputShape: [Int], values: StoredNumbers<Float>, valuesPerSample: Int = 1,
+    weights: StoredNumbers<Float> = StoredNumbers([]), place: String
+  ) throws(DatasetError) {
     precondition(
       valuesPerSample > 0 && values.count.isMultiple(of: valuesPerSample),
       "\(values.count) values do not divide into samples of \(valuesPerSample)")
     try self.init(
       inputs: inputs, inputShape: inputShape, count: values.count / valuesPerSample,
-      target: .values(valuesPerSample), labels: [], values: values, classNames: [], weights: weights,
-      place: place)
+      target: .values(valuesPerSample), labels: StoredNumbers([]), values: values, classNames: [],
+      weights: weights, place: place)
   }
 
   private init(
-    inputs: [Float], inputShape: [Int], count: Int, target: Target, labels: [Int32], values: [Float],
-    classNames: [String], weights: [Float], place: String
+    inputs: StoredNumbers<Float>, inputShape: [Int], count: Int, target: Target,
+    labels: StoredNumbers<Int32>, values: StoredNumbers<Float>, classNames: [String],
+    weights: StoredNumbers<Float>, place: String
   ) throws(DatasetError) {
     let size = inputShape.reduce(1, *)
     guard count > 0, size > 0, inputs.count == count * size else {
@@ -68,20 +88,23 @@ public struct TensorDataset: NormalizableDataset {
         found: "\(inputs.count) floats",
         remedy: "Give at least one sample, and an input and a target for each.")
     }
-    guard weights.isEmpty || weights.count == count && weights.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
-      throw DatasetError(
-        at: place, expected: "\(count) finite weights, one a sample, none below 0",
-        found: "\(weights.count) weights, the least \(weights.min() ?? 0)",
-        remedy: "Give each sample a weight of 0 or more, or give no weights.")
+    try weights.withUnsafeBufferPointer { (weights) throws(DatasetError) in
+      guard weights.isEmpty || weights.count == count && weights.allSatisfy({ $0 >= 0 && $0.isFinite })
+      else {
+        throw DatasetError(
+          at: place, expected: "\(count) finite weights, one a sample, none below 0",
+          found: "\(weights.count) weights, the least \(weights.min() ?? 0)",
+          remedy: "Give each sample a weight of 0 or more, or give no weights.")
+      }
     }
-    self.inputs = StoredNumbers(inputs)
+    self.inputs = inputs
     self.inputShape = inputShape
     self.count = count
     self.target = target
-    self.labels = StoredNumbers(labels)
-    self.values = StoredNumbers(values)
+    self.labels = labels
+    self.values = values
     self.classNames = classNames
-    self.weights = StoredNumbers(weights)
+    self.weights = weights
   }
 
   // MARK: - Normalization

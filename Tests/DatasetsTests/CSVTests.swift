@@ -1,4 +1,5 @@
 import Datasets
+import TensorCore
 import Testing
 
 @Suite struct CSVTests {
@@ -133,6 +134,74 @@ import Testing
     #expect(table.data.count == 40_000)
     #expect(table.data.filled([39_999]).inputs == [39_999])
     #expect(table.data.filled([39_999]).targets == [0])
+  }
+
+  @Test func whereAFileIsCutIntoPiecesMakesNoDifference() throws {
+    let folder = try TemporaryFolder()
+    // Files are read in pieces of 2¹⁷ bytes, of which the first ends at each byte of these rows.
+    let rows = "1,\"a \"\"b\"\"\r\n,\"\r\n-2.5e-1 , c\rd\r\n\r\n\n3,\"\"\"\"\n4,\"e\"\r\n"
+    let expected = try load("x,kind\n" + rows, byLabel).data
+    #expect(expected.classNames == ["\"", "a \"b\"\r\n,", "c\rd", "e"])
+    let header = "x,kind\n"
+    for offset in 0...rows.utf8.count {
+      let emptyLines = String(repeating: "\n", count: (1 << 17) - header.utf8.count - offset)
+      let path = try folder.write(Array((header + emptyLines + rows).utf8), to: "data.csv")
+      let data = try CSVTable.load(at: path, columns: byLabel).data
+      #expect(data.digest() == expected.digest(), "\(offset)")
+    }
+    let cut = try folder.write(
+      Array(("x,kind\n" + String(repeating: "1,a\n", count: 40_000) + "2,\"b").utf8), to: "cut")
+    let error = #expect(throws: DatasetError.self) { try CSVTable.load(at: cut, columns: byLabel) }
+    #expect(error?.diagnosis.place.hasSuffix("row 40002, column 2") == true)
+  }
+
+  @Test func aRowIsBounded() throws {
+    let long = String(repeating: "a", count: 15 << 20)
+    let table = try load("x,kind\n1,\(long)\n2,b\n", byLabel)
+    #expect(table.data.classNames.map(\.utf8.count) == [15 << 20, 1])
+    #expect(
+      refusal("x,kind\n1,a\n2,\"\(long)\(long)", byLabel).contains("row 3: expected a row of at most 16 MiB"))
+  }
+
+  @Test func numbersAreTheFloatsNearestToThem() throws {
+    func isSame(_ text: String) -> Bool {
+      let found = Array(text.utf8).withUnsafeBufferPointer { PlainDecimal.float($0) }
+      return found.map { $0.bitPattern == Float(text)?.bitPattern } ?? true
+    }
+    func isLeft(_ text: String) -> Bool {
+      Array(text.utf8).withUnsafeBufferPointer { PlainDecimal.float($0) == nil }
+    }
+    var random = RandomStream(seed: 7, purpose: .test)
+    func word() -> UInt64 { UInt64(random.next()) << 32 | UInt64(random.next()) }
+    var left = 0
+    for _ in 0..<200_000 {
+      let float = Float(bitPattern: random.next())
+      // Floats as they are written, a digit more, and the middles between two of them with their neighbours.
+      let middle = (Double(float) + Double(float.nextUp)) / 2
+      for text in [
+        "\(float)", "\(float)1", "\(middle)", "\(middle.nextUp)", "\(middle.nextDown)", "\(Double(float))",
+      ] {
+        #expect(isSame(text), "\(text)")
+      }
+      let mantissa = word() >> (word() & 63)
+      let short = "\(Int64(bitPattern: mantissa >> 1))e\(Int(word() % 60) - 30)"
+      #expect(isSame(short), "\(short)")
+      let plain = "-\(mantissa >> 44).\(word() >> 34)"
+      #expect(isSame(plain), "\(plain)")
+      if isLeft(plain) { left += 1 }
+    }
+    #expect(left < 100)
+    for text in [
+      "0", "-0", "-0.000", "0e9", "007", "1", "-1.5", "16777217", "16777219", "1E5", "1e+5", "1e-5",
+    ] {
+      #expect(isSame(text), "\(text)")
+    }
+    for text in [
+      "", "-", "+1", ".5", "1.", "1e", "1e+", "1 ", " 1", "0x1", "inf", "nan", "1e1000",
+      "1e99999999999999999999", "1-", "--1", "1.5.2", "1e5e5", "12345678901234567890", "1e39", "1e-39",
+    ] {
+      #expect(isLeft(text), "\(text)")
+    }
   }
 
   @Test func eachColumnIsStandardized() throws {

@@ -102,16 +102,21 @@ import Testing
     #expect(try SavedTokenizer.read(file(merges: #"["a b"]"#)).encode("abba") == [2, 1, 0])
     let deep = String(repeating: "[", count: 100_000)
     for (text, found) in [
-      ("", "not JSON"), ("tokens", "not JSON"), ("[]", "at the whole"), ("{}", "no model"),
-      (deep, "levels of brackets"),
-      (file(vocab: deep), "levels of brackets"), (file() + "}", "not JSON"),
+      ("", "a tokenizer in JSON"), ("tokens", "a tokenizer in JSON"), ("[]", "a tokenizer in JSON"),
+      ("{}", "no model"),
+      (deep, "a tokenizer in JSON"),
+      (file(vocab: deep), "levels of brackets"), (file() + "}", "nothing after the end"),
       (#"{"model":{"vocab":{}}}"#, "no model.merges"), (#"{"model":{"merges":[]}}"#, "no model.vocab"),
       (file(vocab: #"{"a":0,"b":0,"ab":1}"#), "two tokens with the id 0"),
       (file(vocab: #"{"a":0,"b":1,"ab":3}"#), "none with the id 2"),
-      (file(vocab: #"{"a":-1,"b":0,"ab":1}"#), "none with the id 2"),
+      (file(vocab: #"{"a":-1,"b":0,"ab":1}"#), "model.vocab, byte"),
       (file(vocab: #"{"a":0,"b":1,"ab":9223372036854775807}"#), "none with the id 2"),
-      (file(vocab: #"{"a":0,"b":1,"ab":1e99}"#), "not JSON"),
-      (file(vocab: #"{"a":0,"b":1,"ab":2.5}"#), "not JSON"),
+      (file(vocab: #"{"a":0,"b":1,"ab":1e99}"#), "an exponent"),
+      (file(vocab: #"{"a":0,"b":1,"ab":2.5}"#), "a fraction"),
+      (file(vocab: #"{"a":0,"b":1,"ab":2,"a":0}"#), "\"a\" again"),
+      (file(vocab: #"{"a":0,"b":1,"ab":2,"\u0061":3}"#), "\"a\" again"),
+      (file(vocab: #"{"a":0,"b":1,"ab":2,"c":99999999}"#), "none with the id 3"),
+      (file(vocab: #"{"a":0,"b":1,"ab":99999999999999999999}"#), "a number up to"),
       (file(vocab: #"{"a":0,"b":1,"ab":"2"}"#), "model.vocab"),
       (file(vocab: "{}", merges: "[]"), "no tokens"),
       (file(vocab: #"{"a":0,"b":1,"ab":2,"東":3}"#), "東"),
@@ -119,6 +124,7 @@ import Testing
       (file(merges: #"[["a","c"]]"#), "\"c\""), (file(merges: #"[["b","a"]]"#), "\"ba\""),
       (file(merges: #"[["a","b"],["a","b"]]"#), "again"), (file(merges: #"["ab"]"#), "model.merges"),
       (file(merges: #"["a b c"]"#), "model.merges"), (file(merges: #"[["a"]]"#), "model.merges"),
+      (file(merges: #"[["a","b","ab"]]"#), "model.merges"), (file(merges: "null"), "model.merges"),
       (file(merges: #"[7]"#), "model.merges"), (file(merges: "{}"), "model.merges"),
       (file(more: #""added_tokens":[{"id":0,"content":"<s>"}],"#), "two tokens with the id 0"),
       (file(more: #""added_tokens":[{"id":4,"content":"<s>"}],"#), "none with the id 3"),
@@ -126,6 +132,9 @@ import Testing
       (file(more: #""added_tokens":[{"id":3,"content":""}],"#), "id 3"),
       (file(more: #""added_tokens":[{"id":3,"content":"x"},{"id":3,"content":"y"}],"#), "the id 3"),
       (file(more: #""added_tokens":[{"id":3,"content":"x","lstrip":true}],"#), "something else"),
+      (file(more: #""added_tokens":[{"id":3}],"#), "id and content"),
+      (file(more: #""added_tokens":[{"id":3,"content":"a"}],"#), "\"a\" with the id 0 and, added"),
+      (file(more: #""added_tokens":[{"id":0,"content":"a"},{"id":3,"content":"a"}],"#), "id 3"),
       (file(more: #""normalizer":{"type":"NFC"},"#), "something else"),
       (file(model: #""type":"WordPiece","#), "something else"),
       (file(model: #""byte_fallback":true,"#), "something else"),
@@ -140,6 +149,29 @@ import Testing
       let message = error?.description ?? ""
       #expect(message.contains(found), "\(message)")
       #expect(message.count < 600)
+    }
+  }
+
+  @Test func theOrderOfKeysAndWhatIsNotKnownMakeNoDifference() throws {
+    let added =
+      #""added_tokens":[{"special":true,"content":"<s>","id":3,"normalized":null},{"id":1,"content":"b"}]"#
+    let steps = #""pre_tokenizer":{"use_regex":true,"type":"ByteLevel","add_prefix_space":false,"x":[{}]}"#
+    let vocab = #""vocab":{"ab":2,"a":0,"\u0062":1,"Ġ":4}"#
+    let merges = #""merges":["a b"]"#
+    let others = #""normalizer":null,"truncation":{"a":[1.5e3,true,null]},"version":"1.0""#
+    let model = #""dropout":0.0,"unk_token":null,"type":"BPE","fuse_unk":false,"end_of_word_suffix":"""#
+    let texts = [
+      "{\(added),\(steps),\(others),\"model\":{\(model),\(vocab),\(merges)}}",
+      "{\"model\":{\(merges),\(vocab),\(model)},\(others),\(steps),\(added)}",
+      " {\n\(steps) ,\t\(added), \"model\" : { \(merges.replacing("\"a b\"", with: "[ \"a\" , \"b\" ]")) , \(vocab)}}\n",
+    ]
+    for text in texts {
+      let tokenizer = try BPETokenizer(serialized: text)
+      // An added token is found first, and may be part of a merge.
+      #expect(try tokenizer.encode("<s>a b") == [3, 0, 4, 1])
+      #expect((0..<5).map { tokenizer.bytes(of: $0) } == ["a", "b", "ab", "<s>", " "].map { Array($0.utf8) })
+      #expect(tokenizer.addedTokens.map(\.isSpecial) == [true, false])
+      #expect(try tokenizer.serialized == BPETokenizer(serialized: texts[0]).serialized)
     }
   }
 

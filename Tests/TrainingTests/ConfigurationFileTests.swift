@@ -61,7 +61,7 @@ import Training
     #expect(throws: ConfigurationError.self) { try load("nul", Data("batch: \0".utf8)) }
     let big = try #require(
       throws: ConfigurationError.self, performing: { try load("big", Data(count: 3 << 20)) })
-    #expect(big.description.contains("1 MiB"))
+    #expect(big.description.contains("256 KiB"))
     try Data(minimal.utf8).write(to: folder.appendingPathComponent("config.yaml"))
     let error = try #require(
       throws: ConfigurationError.self, performing: { try RunConfiguration.load(folder.path) })
@@ -99,7 +99,7 @@ import Training
   }
 
   @Test func `text that is too long is refused`() throws {
-    #expect(try refusal(String(repeating: "# x\n", count: 1 << 19)).description.contains("1 MiB"))
+    #expect(try refusal(String(repeating: "# x\n", count: 1 << 19)).description.contains("256 KiB"))
     let value = String(repeating: "x", count: 1 << 21)
     #expect(try refusal(minimal, ["data.path=\(value)"]).description.count < 1000)
   }

@@ -23,6 +23,7 @@ import Foundation
 #else
   /// `reader-fuzzer READER CORPUS MUTATIONS FOLDER`: replays; the input in FOLDER is the last that was tried.
   /// `reader-fuzzer READER FILE`: reads one file. `reader-fuzzer --list`: the readers, a line each.
+  /// `reader-fuzzer --large NAME FOLDER`: makes a large file and reads it. `reader-fuzzer --large`: their names.
   @main struct Entry {
     static func main() throws {
       let arguments = CommandLine.arguments.dropFirst().map { $0 }
@@ -30,9 +31,10 @@ import Foundation
         for target in ReaderTarget.all { print(target.name, target.greatestInput) }
         return
       }
+      if arguments.first == "--large" { return try large(Array(arguments.dropFirst())) }
       guard [2, 4].contains(arguments.count),
         let target = ReaderTarget.all.first(where: { $0.name == arguments[0] })
-      else { ReaderTarget.fail("READER CORPUS MUTATIONS FOLDER, READER FILE, or --list") }
+      else { ReaderTarget.fail("READER CORPUS MUTATIONS FOLDER, READER FILE, --list or --large") }
       if arguments.count == 4 {
         var replay = try Replay(target, mutations: Int(arguments[2]) ?? 0, in: InputFolder(at: arguments[3]))
         return try replay.run(arguments[1])
@@ -43,6 +45,14 @@ import Foundation
       let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: arguments[1])))
       let isRead = bytes.withUnsafeBufferPointer { target.examine($0, in: folder, telling: true) }
       print(isRead ? "read" : "refused")
+    }
+
+    private static func large(_ arguments: [String]) throws {
+      if arguments.isEmpty { return print(LargeFile.all.map(\.name).joined(separator: "\n")) }
+      guard arguments.count == 2, let file = LargeFile.all.first(where: { $0.name == arguments[0] }) else {
+        ReaderTarget.fail("--large NAME FOLDER, or --large")
+      }
+      try file.examine(in: InputFolder(at: arguments[1]))
     }
   }
 #endif

@@ -24,6 +24,11 @@ struct ReaderTarget: Sendable {
   /// somebody (false); all else ends the process.
   func examine(_ input: UnsafeBufferPointer<UInt8>, in folder: InputFolder, telling: Bool = false) -> Bool {
     folder.write(input)
+    return examine(folder, telling: telling)
+  }
+
+  /// The same with what is there already.
+  func examine(_ folder: InputFolder, telling: Bool = false) -> Bool {
     do {
       try read(folder)
       return true
@@ -47,6 +52,7 @@ struct ReaderTarget: Sendable {
   }
 
   static func fail(_ text: String) -> Never {
+    fflush(nil)
     FileHandle.standardError.write(Data("reader-fuzzer: \(text)\n".utf8))
     abort()
   }

@@ -35,7 +35,7 @@ extension ReaderTarget {
     _ = try file.digest()
   }
 
-  private static let model = ReaderTarget("model", memory: { (96 << 20) + 2 * $0 }) { folder in
+  private static let model = ReaderTarget("model") { folder in
     let file = try ModelFile(at: folder.file)
     guard file.description.configuration != nil else { return }
     let model = try TrainedModel(at: folder.file)

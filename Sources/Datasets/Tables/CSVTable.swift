@@ -42,7 +42,7 @@ public struct CSVTable: Sendable {
   private static func rows(
     at path: String, columns: CSVColumns
   ) throws(DatasetError) -> (rows: Rows, names: [String]) {
-    var reader = try CSVReader(WholeFile.read(path), delimiter: columns.delimiter, path: path)
+    var reader = try CSVReader(path, delimiter: columns.delimiter)
     guard try reader.next() else {
       throw DatasetError(
         at: path, expected: "rows of text", found: "none", remedy: "Name a CSV file with samples in it.")
@@ -74,11 +74,11 @@ public struct CSVTable: Sendable {
 private struct Rows {
   let places: CSVColumns.Places
   let names: [String]
-  private var inputs: [Float] = []
-  private var values: [Float] = []
-  private var weights: [Float] = []
+  private let inputs = GrowingNumbers<Float>()
+  private let values = GrowingNumbers<Float>()
+  private let weights = GrowingNumbers<Float>()
   /// Of each sample: the number of its class, in the order in which classes were found.
-  private var labels: [Int32] = []
+  private let labels = GrowingNumbers<Int32>()
   private var classes: [String: Int32] = [:]
   /// The row in which each class was found first.
   private var firstRows: [Int] = []
@@ -98,11 +98,6 @@ private struct Rows {
         at: "\(reader.path), row \(reader.row)", expected: "\(names.count) fields, as in the first row",
         found: "\(reader.fields.count)",
         remedy: "Correct the row; fields that hold the delimiter need quotes around them.")
-    }
-    if count == 0 {
-      // Growing bit by bit takes up to three times the memory. A field has an end, and a number a digit.
-      let rowsLeft = reader.bytesLeft / (names.count + places.inputs.count) + 2
-      inputs.reserveCapacity(rowsLeft * places.inputs.count)
     }
     for column in places.inputs { inputs.append(try number(reader, column)) }
     for column in places.values { values.append(try number(reader, column)) }
@@ -131,6 +126,9 @@ private struct Rows {
   }
 
   private func number(_ reader: CSVReader, _ column: Int) throws(DatasetError) -> Float {
+    if !reader.fields[column].hasDoubledQuotes, let number = PlainDecimal.float(reader.bytes(column)) {
+      return number
+    }
     let text = reader.text(column)
     if let text, let number = Float(text), number.isFinite { return number }
     throw wrong(
@@ -150,7 +148,8 @@ private struct Rows {
   func inputsAlone(path: String) throws(DatasetError) -> TensorDataset {
     try requireRows(path)
     return try TensorDataset(
-      inputs: inputs, inputShape: [places.inputs.count], values: [Float](repeating: 0, count: count))
+      inputs: inputs.stored, inputShape: [places.inputs.count],
+      values: GrowingNumbers(zeros: count).stored, place: path)
   }
 
   private func requireRows(_ path: String) throws(DatasetError) {
@@ -166,8 +165,8 @@ private struct Rows {
     let shape = [places.inputs.count]
     guard places.label != nil else {
       return try TensorDataset(
-        inputs: inputs, inputShape: shape, values: values, valuesPerSample: places.values.count,
-        weights: weights, place: path)
+        inputs: inputs.stored, inputShape: shape, values: values.stored,
+        valuesPerSample: places.values.count, weights: weights.stored, place: path)
     }
     let names = known ?? Self.sorted(Array(classes.keys))
     guard known != nil || names.count >= 2 else {
@@ -186,9 +185,10 @@ private struct Rows {
       }
       numbers[Int(index)] = number
     }
+    labels.replaceAll { numbers[Int($0)] }
     return try TensorDataset(
-      inputs: inputs, inputShape: shape, labels: labels.map { numbers[Int($0)] }, classNames: names,
-      weights: weights, place: path)
+      inputs: inputs.stored, inputShape: shape, labels: labels.stored, classNames: names,
+      weights: weights.stored, place: path)
   }
 
   private static func sorted(_ names: [String]) -> [String] {

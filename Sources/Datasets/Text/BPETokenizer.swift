@@ -14,12 +14,10 @@ public struct BPETokenizer: Tokenizer {
   }
 
   /// The bytes of each token.
-  private let contents: [[UInt8]]
+  private let contents: TokenContents
   /// The token of each byte; −1 where there is none.
   private let byteTokens: [Int32]
-  private let merges: [TokenPair: Merge]
-  /// In the order of their ranks.
-  private let pairs: [TokenPair]
+  private let merges: MergeTable
   public let addedTokens: [AddedToken]
   /// Whether a text that does not begin with a space gets one.
   public let addsPrefixSpace: Bool
@@ -32,9 +30,7 @@ public struct BPETokenizer: Tokenizer {
   }
 
   init(serialized: String, at place: String) throws(DatasetError) {
-    let file = try SavedTokenizer.decode(TokenizerFile.self, serialized, at: place)
-    let rules = try BPERules(file, at: place)
-    self.init(rules)
+    self.init(try BPERules(SavedObject(Array(serialized.utf8), at: place)))
   }
 
   /// Finds the rules in a text, given as bytes of UTF-8: byte by byte at first, and then the most frequent
@@ -65,20 +61,15 @@ public struct BPETokenizer: Tokenizer {
 
   init(_ rules: BPERules) {
     contents = rules.contents
-    pairs = rules.pairs
+    merges = rules.merges
     addedTokens = rules.addedTokens
     addsPrefixSpace = rules.addsPrefixSpace
     var byteTokens = [Int32](repeating: -1, count: 256)
     let added = Set(rules.addedTokens.map(\.token))
-    for (token, bytes) in rules.contents.enumerated()
-    where bytes.count == 1 && !added.contains(Int32(token)) { byteTokens[Int(bytes[0])] = Int32(token) }
-    self.byteTokens = byteTokens
-    var merges: [TokenPair: Merge] = [:]
-    merges.reserveCapacity(rules.pairs.count)
-    for (rank, pair) in rules.pairs.enumerated() {
-      merges[pair] = Merge(rank: UInt32(rank), token: rules.results[rank])
+    for token in 0..<contents.count where contents[token].count == 1 && !added.contains(Int32(token)) {
+      for byte in contents[token] { byteTokens[Int(byte)] = Int32(token) }
     }
-    self.merges = merges
+    self.byteTokens = byteTokens
     finder = AddedTokenFinder(rules.addedTokens)
   }
 
@@ -88,17 +79,17 @@ public struct BPETokenizer: Tokenizer {
   /// A `tokenizer.json`.
   public var serialized: String {
     let added = Dictionary(uniqueKeysWithValues: addedTokens.map { ($0.token, $0.content) })
-    let names = contents.enumerated().map { token, bytes in
-      added[Int32(token)] ?? ByteAlphabet.text(of: bytes)
+    let names = (0..<contents.count).map { token in
+      added[Int32(token)] ?? ByteAlphabet.text(of: contents[token])
     }
     return SavedTokenizer.encode(
       TokenizerFile(
-        names: names, pairs: pairs, addedTokens: addedTokens, addsPrefixSpace: addsPrefixSpace))
+        names: names, pairs: merges.pairs, addedTokens: addedTokens, addsPrefixSpace: addsPrefixSpace))
   }
 
   public func bytes(of token: Int32) -> [UInt8] {
     precondition(0..<Int32(contents.count) ~= token, "there is no token \(token)")
-    return contents[Int(token)]
+    return Array(contents[Int(token)])
   }
 
   public func encode(_ bytes: [UInt8], at place: String) throws(DatasetError) -> [Int32] {

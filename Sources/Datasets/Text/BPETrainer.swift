@@ -43,10 +43,11 @@ struct BPETrainer {
     let added = specialTokens.enumerated().map { token, content in
       BPETokenizer.AddedToken(content: content, token: Int32(token), isSpecial: true)
     }
-    rules = BPERules(
-      contents: specialTokens.map { Array($0.utf8) } + ByteAlphabet.sorted.map { [$0] }, pairs: [],
-      results: [], addedTokens: added, addsPrefixSpace: false)
-    for token in specialTokens.count..<least { tokens[rules.contents[token]] = Int32(token) }
+    rules = BPERules(addedTokens: added, addsPrefixSpace: false)
+    for content in specialTokens.map({ Array($0.utf8) }) + ByteAlphabet.sorted.map({ [$0] }) {
+      rules.contents.append(content)
+    }
+    for token in specialTokens.count..<least { tokens[Array(rules.contents[token])] = Int32(token) }
     try countWords(texts)
   }
 
@@ -108,15 +109,14 @@ struct BPETrainer {
   }
 
   private mutating func merge(_ pair: TokenPair) {
-    let bytes = rules.contents[Int(pair.left)] + rules.contents[Int(pair.right)]
+    let bytes = Array(rules.contents[Int(pair.left)]) + rules.contents[Int(pair.right)]
     // The same bytes can arise from two pairs: they are one token.
     let token = tokens[bytes] ?? Int32(rules.contents.count)
     if tokens[bytes] == nil {
       tokens[bytes] = token
       rules.contents.append(bytes)
     }
-    rules.pairs.append(pair)
-    rules.results.append(token)
+    rules.merges.append(pair, result: token)
     var changed: Set<TokenPair> = []
     for index in places.removeValue(forKey: pair) ?? [] {
       replace(pair, by: token, inWord: Int(index), &changed)

@@ -13,26 +13,43 @@ enum ByteAlphabet {
     }
   }()
 
-  /// The byte of each character, by its value.
-  private static let bytes: [UInt32: UInt8] = {
-    Dictionary(uniqueKeysWithValues: scalars.indices.map { (scalars[$0].value, UInt8($0)) })
+  /// The byte of each character, by its value; nil where it stands for none.
+  private static let bytes: [UInt8?] = {
+    var bytes = [UInt8?](repeating: nil, count: 0x200)
+    for (byte, scalar) in scalars.enumerated() { bytes[Int(scalar.value)] = UInt8(byte) }
+    return bytes
   }()
 
   /// The bytes in the order of their characters.
   static let sorted: [UInt8] = (0...UInt8.max).sorted { scalars[Int($0)] < scalars[Int($1)] }
 
-  /// The bytes that a text of these characters stands for; nil where another character is in it.
-  static func bytes(of text: String) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    for scalar in text.unicodeScalars {
-      guard let byte = Self.bytes[scalar.value] else { return nil }
+  /// Replaces `bytes` by those that a text of these characters, given in UTF-8, stands for; false where another
+  /// character is in it.
+  static func decode(_ text: some Collection<UInt8>, to bytes: inout [UInt8]) -> Bool {
+    bytes.removeAll(keepingCapacity: true)
+    var first: UInt8?
+    for unit in text {
+      let value: Int
+      if let lead = first {
+        // The last of them is U+0143, so none has more than two bytes.
+        value = Int(lead & 0x1F) << 6 | Int(unit & 0x3F)
+        first = nil
+      } else if unit < 0x80 {
+        value = Int(unit)
+      } else if 0xC2...0xC7 ~= unit {
+        first = unit
+        continue
+      } else {
+        return false
+      }
+      guard let byte = Self.bytes[value] else { return false }
       bytes.append(byte)
     }
-    return bytes
+    return first == nil
   }
 
   /// The text that stands for these bytes.
-  static func text(of bytes: [UInt8]) -> String {
+  static func text(of bytes: some Sequence<UInt8>) -> String {
     var text = String.UnicodeScalarView()
     for byte in bytes { text.append(scalars[Int(byte)]) }
     return String(text)

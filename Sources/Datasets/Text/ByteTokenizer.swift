@@ -3,14 +3,15 @@ public struct ByteTokenizer: Tokenizer, Equatable {
   public init() {}
 
   public init(serialized: String) throws(DatasetError) {
-    guard try SavedTokenizer.Simple(serialized, at: "a saved tokenizer").kind == .bytes else {
-      throw SavedTokenizer.wrongKind(.bytes, at: "a saved tokenizer")
-    }
+    let saved = try SavedObject(Array(serialized.utf8), at: "a saved tokenizer")
+    guard try saved.kind() == .bytes else { throw saved.wrongKind(.bytes) }
   }
 
   public var kind: TokenizerKind { .bytes }
   public var vocabularySize: Int { 256 }
-  public var serialized: String { SavedTokenizer.Simple(kind: .bytes, characters: nil).json }
+  public var serialized: String {
+    SavedTokenizer.encode(SavedTokenizer.Simple(tokenizer: .bytes, characters: nil))
+  }
 
   public func encode(_ bytes: [UInt8], at place: String) throws(DatasetError) -> [Int32] {
     bytes.map(Int32.init)

@@ -43,16 +43,19 @@ public struct CharacterTokenizer: Tokenizer, Equatable {
   }
 
   init(serialized: String, at place: String) throws(DatasetError) {
-    let saved = try SavedTokenizer.Simple(serialized, at: place)
-    guard saved.kind == .characters else { throw SavedTokenizer.wrongKind(.characters, at: place) }
-    let characters = Array((saved.characters ?? "").unicodeScalars)
+    try self.init(SavedObject(Array(serialized.utf8), at: place))
+  }
+
+  init(_ saved: SavedObject) throws(DatasetError) {
+    guard try saved.kind() == .characters else { throw saved.wrongKind(.characters) }
+    let characters = try saved.text("characters").unicodeScalars
     guard !characters.isEmpty, zip(characters, characters.dropFirst()).allSatisfy({ $0 < $1 }) else {
       throw DatasetError(
-        at: place, expected: "its characters, each once, in the order of their code points",
+        at: saved.place, expected: "its characters, each once, in the order of their code points",
         found: characters.isEmpty ? "none" : "another order",
         remedy: "Take the tokenizer as it was saved with the model.")
     }
-    self.init(sorted: characters)
+    self.init(sorted: Array(characters))
   }
 
   private init(sorted characters: [Unicode.Scalar]) {
@@ -76,7 +79,7 @@ public struct CharacterTokenizer: Tokenizer, Equatable {
   public var serialized: String {
     var text = String.UnicodeScalarView()
     text.append(contentsOf: characters)
-    return SavedTokenizer.Simple(kind: .characters, characters: String(text)).json
+    return SavedTokenizer.encode(SavedTokenizer.Simple(tokenizer: .characters, characters: String(text)))
   }
 
   public func encode(_ bytes: [UInt8], at place: String) throws(DatasetError) -> [Int32] {

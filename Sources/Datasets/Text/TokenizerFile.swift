@@ -1,7 +1,7 @@
-/// What a `tokenizer.json` of Hugging Face's tokenizers says, as far as it matters here; the names are the
-/// format's.
-struct TokenizerFile: Codable {
-  struct AddedToken: Codable {
+/// What is written to a `tokenizer.json` of Hugging Face's tokenizers; the names are the format's. (`BPERules` reads
+/// one: what a general decoder makes of a value takes some hundred bytes.)
+struct TokenizerFile: Encodable {
+  struct AddedToken: Encodable {
     let id: Int
     let content: String
     var single_word: Bool?
@@ -12,14 +12,14 @@ struct TokenizerFile: Codable {
   }
 
   /// A normalizer, pre-tokenizer or decoder.
-  struct Step: Codable {
+  struct Step: Encodable {
     let type: String
     var add_prefix_space: Bool?
     var trim_offsets: Bool?
     var use_regex: Bool?
   }
 
-  struct Model: Codable {
+  struct Model: Encodable {
     var type: String?
     var dropout: Double?
     var unk_token: String?
@@ -32,30 +32,10 @@ struct TokenizerFile: Codable {
     let merges: [MergeRule]
   }
 
-  /// Two tokens, written as `["a", "b"]` or, in older files, as `"a b"`.
-  struct MergeRule: Codable {
+  /// Two tokens, written as `["a", "b"]`.
+  struct MergeRule: Encodable {
     let left: String
     let right: String
-
-    init(left: String, right: String) {
-      self.left = left
-      self.right = right
-    }
-
-    init(from decoder: any Decoder) throws {
-      let parts: [String]
-      if let text = try? decoder.singleValueContainer().decode(String.self) {
-        parts = text.unicodeScalars.split(separator: " ", omittingEmptySubsequences: false)
-          .map { String(Substring($0)) }
-      } else {
-        parts = try decoder.singleValueContainer().decode([String].self)
-      }
-      guard parts.count == 2 else {
-        throw DecodingError.dataCorrupted(
-          .init(codingPath: decoder.codingPath, debugDescription: "a merge has two tokens"))
-      }
-      (left, right) = (parts[0], parts[1])
-    }
 
     func encode(to encoder: any Encoder) throws {
       var container = encoder.unkeyedContainer()
@@ -73,7 +53,8 @@ struct TokenizerFile: Codable {
 
   /// The file of a tokenizer whose tokens have these names.
   init(
-    names: [String], pairs: [TokenPair], addedTokens: [BPETokenizer.AddedToken], addsPrefixSpace: Bool
+    names: [String], pairs: some Collection<TokenPair>, addedTokens: [BPETokenizer.AddedToken],
+    addsPrefixSpace: Bool
   ) {
     let step = Step(
       type: "ByteLevel", add_prefix_space: addsPrefixSpace, trim_offsets: true, use_regex: true)

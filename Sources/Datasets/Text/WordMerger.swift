@@ -36,7 +36,7 @@ struct WordMerger {
   static let longestWord = 1 << 26
 
   /// Replaces the tokens of a word by what they merge to.
-  mutating func merge(_ word: inout [Int32], by merges: [TokenPair: Merge]) {
+  mutating func merge(_ word: inout [Int32], by merges: MergeTable) {
     let count = word.count
     guard count > 1 else { return }
     swap(&tokens, &word)
@@ -67,7 +67,7 @@ struct WordMerger {
   }
 
   /// Notes that a token may merge with the one behind it.
-  private mutating func propose(_ position: Int, _ merges: [TokenPair: Merge]) {
+  private mutating func propose(_ position: Int, _ merges: MergeTable) {
     let right = Int(next[position])
     guard right < tokens.count else { return }
     guard let merge = merges[TokenPair(tokens[position], tokens[right])] else { return }

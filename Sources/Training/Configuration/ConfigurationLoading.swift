@@ -105,7 +105,7 @@ struct ConfigurationText {
     }
     guard count <= ConfigurationNode.sizeLimit else {
       throw ConfigurationError(
-        at: path, expected: "at most 1 MiB of YAML", found: "more",
+        at: path, expected: ConfigurationNode.sizeLimitWords, found: "more",
         remedy: "Check that this is the configuration and not a data file.")
     }
     guard let text = String(validating: bytes.prefix(count), as: UTF8.self) else {

@@ -5,8 +5,8 @@ import Yams
 /// each with the place it comes from.
 ///
 /// Read through Yams, and refused where YAML offers more than a configuration needs: anchors, aliases, tags,
-/// several documents, keys that are not plain names, more than a megabyte. So a hostile file costs
-/// no more than its size.
+/// several documents, keys that are not plain names, more than `sizeLimit`. So a hostile file costs
+/// no more than that limit allows.
 package struct ConfigurationNode {
   enum Content {
     /// The text of a scalar; `quoted` when it stood in quotes and hence is never a number or null.
@@ -26,8 +26,9 @@ package struct ConfigurationNode {
   /// `file:line`, or the override.
   var place: String
 
-  /// The most bytes that a configuration may have.
-  static let sizeLimit = 1 << 20
+  /// The most bytes that a configuration may have; those that people write have some thousands.
+  package static let sizeLimit = 1 << 18
+  static let sizeLimitWords = "at most \(sizeLimit >> 10) KiB of YAML"
   /// The deepest nesting that is looked at; a configuration needs three levels.
   static let depthLimit = 32
 
@@ -102,7 +103,7 @@ package struct ConfigurationNode {
   ) throws(ConfigurationError) -> ConfigurationNode? {
     guard text.utf8.count <= sizeLimit else {
       throw ConfigurationError(
-        at: place, expected: "at most 1 MiB of YAML", found: "\(text.utf8.count) bytes",
+        at: place, expected: sizeLimitWords, found: "\(text.utf8.count) bytes",
         remedy: "Check that this is the configuration and not a data file.")
     }
     if let number = lineOfFirstAnchor(in: text) {

@@ -156,7 +156,7 @@ extension ModelFile.Description {
         found: "\(metadata[Self.normalizationKey]?.prefix(80) ?? "")",
         remedy: "Use a file that Lockstep wrote.")
     }
-    classNames = try Self.value(metadata[Self.classesKey], [], file, Self.classesKey)
+    classNames = try Self.names(metadata[Self.classesKey], file)
     form = try Self.value(metadata[Self.formKey], nil, file, Self.formKey)
     guard form?.isPossible ?? true else {
       throw CheckpointError(
@@ -174,8 +174,32 @@ extension ModelFile.Description {
     return String(decoding: data, as: UTF8.self)
   }
 
-  /// Of the names of classes, and of the columns of a table: more than either can be.
-  private static let mostValues = 1 << 21
+  /// More classes than any data can have.
+  private static let mostClasses = 1 << 21
+
+  /// The names of classes, which may be very many.
+  private static func names(_ text: String?, _ file: SafetensorsFile) throws(CheckpointError) -> [String] {
+    guard let text else { return [] }
+    var reader = JSONReader<CheckpointError>(
+      Array(text.utf8), place: "\(file.path), metadata \(classesKey)",
+      remedy: "Use a file that Lockstep wrote, or take this entry out of its metadata.")
+    var counting = reader
+    var count = 0
+    try counting.array(limit: mostClasses) { (reader) throws(CheckpointError) in
+      try reader.skipValue(depth: 0)
+      count += 1
+    }
+    var names: [String] = []
+    names.reserveCapacity(count)
+    try reader.array(limit: count) { (reader) throws(CheckpointError) in
+      names.append(try reader.string("the name of a class"))
+    }
+    try reader.end()
+    return names
+  }
+
+  /// Of the columns of a table, with a mean and a deviation: more than they can be.
+  private static let mostValues = 1 << 19
 
   private static func value<Value: Decodable>(
     _ text: String?, _ missing: Value, _ file: SafetensorsFile, _ key: String

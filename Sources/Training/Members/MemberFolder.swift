@@ -27,13 +27,24 @@ package struct MemberFolder: Sendable {
   package func path(of member: Member) -> String { "\(path)/members/\(member.name)" }
 
   func plan() throws(TrainingError) -> MemberPlan {
-    try MemberPlan(Array(FileManager.default.contents(atPath: planPath) ?? Data()), at: planPath)
+    try MemberPlan(Self.bytes(planPath, most: MemberPlan.greatestSize) ?? [], at: planPath)
+  }
+
+  /// The bytes of a file, one more than `most` where it has more; nil where it cannot be read.
+  private static func bytes(_ path: String, most: Int) -> [UInt8]? {
+    guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+    defer { try? file.close() }
+    do {
+      return Array(try file.read(upToCount: most + 1) ?? Data())
+    } catch {
+      return nil
+    }
   }
 
   // MARK: - Outcomes
 
   package func outcome(of member: Member) -> MemberOutcome? {
-    FileManager.default.contents(atPath: outcomePath(of: member)).flatMap { MemberOutcome(Array($0)) }
+    Self.bytes(outcomePath(of: member), most: MemberOutcome.greatestSize).flatMap { MemberOutcome($0) }
   }
 
   /// The same; where there is one that is not whole, as the end of a machine can leave it, it is removed: the member is
@@ -42,12 +53,12 @@ package struct MemberFolder: Sendable {
     let path = outcomePath(of: member)
     if let outcome = outcome(of: member) { return (outcome, false) }
     guard access(path, F_OK) == 0 else { return (nil, false) }
-    guard let bytes = FileManager.default.contents(atPath: path) else {
+    guard let bytes = Self.bytes(path, most: MemberOutcome.greatestSize) else {
       throw TrainingError(
         at: path, expected: "what became of a member", found: "a file that cannot be read",
         remedy: "Make it readable, or remove it: the member then goes on from its newest checkpoint.")
     }
-    if let format = MemberOutcome.format(of: Array(bytes)), format != MemberOutcome.format {
+    if let format = MemberOutcome.format(of: bytes), format != MemberOutcome.format {
       throw TrainingError(
         at: path, expected: "what became of a member, in format \(MemberOutcome.format)",
         found: "format \(format)",
@@ -140,10 +151,10 @@ package struct MemberFolder: Sendable {
   /// - Parameter forgets: whether what was counted before is forgotten.
   package func takeUpInterruptions(_ members: [Member], forgets: Bool) throws -> [Int: Interruption] {
     var counts: [Int: Interruption] = [:]
-    if !forgets, let data = FileManager.default.contents(atPath: interruptionsPath),
-      JSONBounds.excess(in: Array(data), values: 100_000, depth: 4) == nil
+    if !forgets, let bytes = Self.bytes(interruptionsPath, most: 1 << 20),
+      JSONBounds.excess(in: bytes, values: 100_000, depth: 4) == nil
     {
-      counts = (try? JSONDecoder().decode([Int: Interruption].self, from: data)) ?? [:]
+      counts = (try? JSONDecoder().decode([Int: Interruption].self, from: Data(bytes))) ?? [:]
     }
     let claims = Set((try? FileManager.default.contentsOfDirectory(atPath: claimsPath)) ?? [])
     for member in members where !forgets && claims.contains(member.name) && outcome(of: member) == nil {

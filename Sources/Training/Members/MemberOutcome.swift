@@ -33,6 +33,8 @@ package struct MemberOutcome: Sendable, Codable, Equatable {
   package var digest: String?
 
   package static let name = "member.json"
+  /// Many times what there is to say.
+  static let greatestSize = 1 << 20
 
   package static func failed(_ reason: String) -> MemberOutcome {
     var outcome = MemberOutcome(state: .failed)
@@ -46,7 +48,7 @@ package struct MemberOutcome: Sendable, Codable, Equatable {
 
   /// nil where these are not the bytes of any, as when they are not all there yet.
   package init?(_ bytes: [UInt8]) {
-    guard JSONBounds.excess(in: bytes, values: 1000, depth: 6) == nil,
+    guard bytes.count <= Self.greatestSize, JSONBounds.excess(in: bytes, values: 1000, depth: 6) == nil,
       let outcome = try? Self.decoder.decode(MemberOutcome.self, from: Data(bytes)),
       outcome.format == Self.format
     else { return nil }
@@ -56,7 +58,9 @@ package struct MemberOutcome: Sendable, Codable, Equatable {
   /// That of an outcome, be it one that is not known here; nil where these are not the bytes of any.
   static func format(of bytes: [UInt8]) -> Int? {
     struct Outline: Decodable { let format: Int }
-    guard JSONBounds.excess(in: bytes, values: 1000, depth: 6) == nil else { return nil }
+    guard bytes.count <= greatestSize, JSONBounds.excess(in: bytes, values: 1000, depth: 6) == nil else {
+      return nil
+    }
     return (try? JSONDecoder().decode(Outline.self, from: Data(bytes)))?.format
   }
 

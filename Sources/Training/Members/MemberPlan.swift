@@ -122,6 +122,11 @@ package struct MemberPlan: Sendable, Codable, Equatable {
 
   // MARK: - As a file
 
+  /// Several times that of as many members as there may be.
+  static let greatestSize = 48 << 20
+  /// Eighty for each of them.
+  private static let mostValues = 800_000
+
   package func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -129,8 +134,9 @@ package struct MemberPlan: Sendable, Codable, Equatable {
   }
 
   package init(_ bytes: [UInt8], at place: String) throws(TrainingError) {
-    guard JSONBounds.excess(in: bytes, values: 4_000_000, depth: 8) == nil,
-      let plan = try? JSONDecoder().decode(MemberPlan.self, from: Data(bytes)), plan.format == 1,
+    guard bytes.count <= Self.greatestSize,
+      JSONBounds.excess(in: bytes, values: Self.mostValues, depth: 8) == nil,
+      let plan = try? Self.decode(bytes), plan.format == 1,
       !plan.members.isEmpty, plan.members.map(\.number) == Array(1...plan.members.count)
     else {
       throw TrainingError(
@@ -138,6 +144,18 @@ package struct MemberPlan: Sendable, Codable, Equatable {
         found: "\(bytes.count) other bytes", remedy: "Begin anew in another folder (--out).")
     }
     self = plan
+  }
+
+  /// Without a copy of all the bytes.
+  private static func decode(_ bytes: [UInt8]) throws -> MemberPlan {
+    try bytes.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress else {
+        return try JSONDecoder().decode(MemberPlan.self, from: Data())
+      }
+      let data = Data(
+        bytesNoCopy: UnsafeMutableRawPointer(mutating: base), count: bytes.count, deallocator: .none)
+      return try JSONDecoder().decode(MemberPlan.self, from: data)
+    }
   }
 
   package init(kind: Kind, compare: MemberFigure, ranks: Int?, members: [Member]) {

@@ -76,70 +76,19 @@ public struct MetricsRecord: Sendable, Equatable, Codable {
 
   // MARK: - Reading
 
+  /// The bytes of the shortest record.
+  private static let fewestBytes = 57
+
   /// Reads `metrics.jsonl`. A last line that was cut off while it was written is left out.
   public static func read(at path: String) throws(ReportingError) -> [MetricsRecord] {
-    try lines(at: path, skippingUnreadable: false).compactMap(\.record)
-  }
-
-  /// A line of a file.
-  struct Line {
-    let bytes: Data
-    let step: Int
-    let seconds: Double
-    /// nil where the line tells of an event.
-    let record: MetricsRecord?
-  }
-
-  /// What every line has, and what events have besides.
-  private struct Common: Decodable {
-    let event: String?
-    let step: Int
-    let seconds: Double
-  }
-
-  /// The lines of a file, without a torn last line.
-  ///
-  /// - Parameter skippingUnreadable: to leave out other unreadable lines too; else they are errors.
-  static func lines(
-    at path: String, skippingUnreadable: Bool
-  ) throws(ReportingError) -> [Line] {
-    var status = stat()
-    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
-      throw ReportingError(
-        at: path, expected: "a regular file", found: "a folder, pipe or device",
-        remedy: "Move it away; a run writes its metrics there.")
+    var lines = try MetricsLines(at: path)
+    var records: [MetricsRecord] = []
+    // Growing bit by bit would take twice the memory; what is not needed of this one takes none.
+    records.reserveCapacity(lines.fileSize / fewestBytes)
+    while let line = try lines.next() {
+      guard let line else { throw lines.unreadable() }
+      if let record = line.record { records.append(record) }
     }
-    let data: Data
-    do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch {
-      throw ReportingError(
-        at: path, expected: "a readable file of metrics", found: error.localizedDescription,
-        remedy: "Check the path; a run writes RUN/metrics.jsonl.")
-    }
-    let decoder = JSONDecoder()
-    var result: [Line] = []
-    var start = data.startIndex
-    var number = 1
-    // Only what is followed by a line end was written completely.
-    while let end = data[start...].firstIndex(of: UInt8(ascii: "\n")) {
-      let line = data[start..<end]
-      do {
-        let bytes = Data(line)
-        let common = try decoder.decode(Common.self, from: bytes)
-        let record = common.event == nil ? try decoder.decode(MetricsRecord.self, from: bytes) : nil
-        result.append(Line(bytes: bytes, step: common.step, seconds: common.seconds, record: record))
-      } catch  where skippingUnreadable {
-        // Left out.
-      } catch {
-        throw ReportingError(
-          at: "\(path):\(number)", expected: "a record such as {\"step\":50,\"epoch\":1,...}",
-          found: "\"\(String(decoding: line.prefix(60), as: UTF8.self))\"",
-          remedy: "Remove the line; the file is only a report, and training does not depend on it.")
-      }
-      start = data.index(after: end)
-      number += 1
-    }
-    return result
+    return records
   }
 }

@@ -70,12 +70,14 @@ public final class MetricsWriter {
   ///
   /// - Returns: the seconds of the last record that stays.
   private static func truncate(at path: String, afterStep step: Int) throws(ReportingError) -> Double {
-    let kept = try MetricsRecord.lines(at: path, skippingUnreadable: true)
-      .filter { $0.step <= step && step > 0 }
+    var lines = try MetricsLines(at: path)
     var data = Data()
-    for line in kept {
+    var seconds = 0.0
+    while let line = try lines.next() {
+      guard let line, line.step <= step, step > 0 else { continue }
       data.append(line.bytes)
       data.append(UInt8(ascii: "\n"))
+      seconds = line.seconds
     }
     do {
       try data.write(to: URL(fileURLWithPath: path), options: .atomic)
@@ -84,7 +86,7 @@ public final class MetricsWriter {
         at: path, expected: "to shorten the file of metrics", found: error.localizedDescription,
         remedy: "Check the permissions of the run's folder and the space on its disk.")
     }
-    return kept.last?.seconds ?? 0
+    return seconds
   }
 
   private static func failure(_ path: String, _ code: Int32) -> ReportingError {
