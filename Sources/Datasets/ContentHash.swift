@@ -14,6 +14,33 @@ package struct ContentHash: Sendable {
 
   /// Adds bytes, and how many they are: the pieces of data belong to what is hashed.
   package mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    let whole = bytes.count & ~31
+    addBlocks(UnsafeRawBufferPointer(rebasing: bytes[..<whole]))
+    end(UnsafeRawBufferPointer(rebasing: bytes[whole...]), count: bytes.count)
+  }
+
+  /// The same as for an array of floats, of which `fill` writes those from a number on.
+  mutating func addFloats(_ count: Int, fill: (Int, UnsafeMutableBufferPointer<Float>) -> Void) {
+    let piece = UnsafeMutableBufferPointer<Float>.allocate(capacity: 1024)
+    defer { piece.deallocate() }
+    var first = 0
+    while first < count {
+      let part = UnsafeMutableBufferPointer(rebasing: piece[..<min(piece.count, count - first)])
+      fill(first, part)
+      first += part.count
+      // Only the last piece ends within a block.
+      let bytes = UnsafeRawBufferPointer(part)
+      let whole = bytes.count & ~31
+      addBlocks(UnsafeRawBufferPointer(rebasing: bytes[..<whole]))
+      if first == count {
+        end(UnsafeRawBufferPointer(rebasing: bytes[whole...]), count: count * MemoryLayout<Float>.stride)
+      }
+    }
+    if count == 0 { end(UnsafeRawBufferPointer(start: nil, count: 0), count: 0) }
+  }
+
+  /// Adds blocks of 32 bytes.
+  private mutating func addBlocks(_ bytes: UnsafeRawBufferPointer) {
     var (a, b, c, d) = (lanes[0], lanes[1], lanes[2], lanes[3])
     var offset = 0
     while offset + 32 <= bytes.count {
@@ -23,13 +50,20 @@ package struct ContentHash: Sendable {
       d = Self.step(d, bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
       offset += 32
     }
+    lanes = [a, b, c, d]
+  }
+
+  /// Adds what follows the last block, and the bytes of all.
+  private mutating func end(_ bytes: UnsafeRawBufferPointer, count: Int) {
+    var a = lanes[0]
+    var offset = 0
     while offset < bytes.count {
       var word: UInt64 = 0
       for index in offset..<min(offset + 8, bytes.count) { word = word << 8 | UInt64(bytes[index]) }
       a = Self.step(a, word)
       offset += 8
     }
-    lanes = [Self.step(a, UInt64(bytes.count)), b, c, d]
+    lanes[0] = Self.step(a, UInt64(count))
   }
 
   package mutating func add(_ values: [UInt8]) { values.withUnsafeBytes { add($0) } }

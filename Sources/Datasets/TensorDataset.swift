@@ -9,7 +9,7 @@ public struct TensorDataset: NormalizableDataset {
   public var isWeighted: Bool { !weights.isEmpty }
   public let classNames: [String]
   public private(set) var normalization = Normalization.none
-  private let inputs: StoredNumbers<Float>
+  private let inputs: StoredInputs
   private let labels: StoredNumbers<Int32>
   private let values: StoredNumbers<Float>
   /// [count]: how much each sample counts; empty where all count the same.
@@ -31,12 +31,12 @@ public struct TensorDataset: NormalizableDataset {
     place: String = "a data set in memory"
   ) throws(DatasetError) {
     try self.init(
-      inputs: StoredNumbers(inputs), inputShape: inputShape, labels: StoredNumbers(labels),
+      inputs: StoredInputs(StoredNumbers(inputs)), inputShape: inputShape, labels: StoredNumbers(labels),
       classNames: classNames, weights: StoredNumbers(weights), place: place)
   }
 
   init(
-    inputs: StoredNumbers<Float>, inputShape: [Int], labels: StoredNumbers<Int32>, classNames: [String],
+    inputs: StoredInputs, inputShape: [Int], labels: StoredNumbers<Int32>, classNames: [String],
     weights: StoredNumbers<Float>, place: String
   ) throws(DatasetError) {
     try labels.withUnsafeBufferPointer { (labels) throws(DatasetError) in
@@ -58,12 +58,12 @@ public struct TensorDataset: NormalizableDataset {
     place: String = "a data set in memory"
   ) throws(DatasetError) {
     try self.init(
-      inputs: StoredNumbers(inputs), inputShape: inputShape, values: StoredNumbers(values),
+      inputs: StoredInputs(StoredNumbers(inputs)), inputShape: inputShape, values: StoredNumbers(values),
       valuesPerSample: valuesPerSample, weights: StoredNumbers(weights), place: place)
   }
 
   init(
-    inputs: StoredNumbers<Float>, inputShape: [Int], values: StoredNumbers<Float>, valuesPerSample: Int = 1,
+    inputs: StoredInputs, inputShape: [Int], values: StoredNumbers<Float>, valuesPerSample: Int = 1,
     weights: StoredNumbers<Float> = StoredNumbers([]), place: String
   ) throws(DatasetError) {
     precondition(
@@ -76,7 +76,7 @@ public struct TensorDataset: NormalizableDataset {
   }
 
   private init(
-    inputs: StoredNumbers<Float>, inputShape: [Int], count: Int, target: Target,
+    inputs: StoredInputs, inputShape: [Int], count: Int, target: Target,
     labels: StoredNumbers<Int32>, values: StoredNumbers<Float>, classNames: [String],
     weights: StoredNumbers<Float>, place: String
   ) throws(DatasetError) {
@@ -139,11 +139,10 @@ public struct TensorDataset: NormalizableDataset {
     // Twice through the data: squares of numbers far from zero would cancel.
     func sums(_ term: (_ group: Int, _ value: Double) -> Double) -> [Double] {
       var sums = [Double](repeating: 0, count: groups)
-      inputs.withUnsafeBufferPointer { inputs in
-        for sample in samples {
-          for group in 0..<groups {
-            let start = sample * size + group * groupSize
-            for index in start..<start + groupSize { sums[group] += term(group, Double(inputs[index])) }
+      inputs.forEach(samples, size: size) { inputs in
+        for group in 0..<groups {
+          for index in group * groupSize..<(group + 1) * groupSize {
+            sums[group] += term(group, Double(inputs[index]))
           }
         }
       }
@@ -164,7 +163,7 @@ public struct TensorDataset: NormalizableDataset {
     _ samples: UnsafeBufferPointer<Int>, epoch: Int, inputs: UnsafeMutablePointer<Float>,
     targets: TargetMemory
   ) {
-    Self.copy(samples, of: self.inputs, size: inputSize, count: count, to: inputs)
+    self.inputs.copy(samples, size: inputSize, to: inputs)
     if normalization.kind == .standard { normalize(inputs, count: samples.count) }
     Self.copy(samples, of: labels, size: target.labelsPerSample, count: count, to: targets.labels)
     Self.copy(samples, of: values, size: target.valuesPerSample, count: count, to: targets.values)
@@ -205,7 +204,7 @@ public struct TensorDataset: NormalizableDataset {
 
   public func digest() -> String {
     var hash = ContentHash()
-    hash.add(inputs)
+    inputs.add(to: &hash)
     hash.add(labels)
     hash.add(values)
     if isWeighted { hash.add(weights) }
@@ -220,14 +219,15 @@ extension TensorDataset: ShareableData {
     let target: Target
     let classNames: [String]
     let normalization: Normalization
+    let inputForm: String?
   }
 
   public func add(to archive: inout DataArchive) {
     archive.add(
       Outline(
         count: count, inputShape: inputShape, target: target, classNames: classNames,
-        normalization: normalization))
-    archive.add(inputs)
+        normalization: normalization, inputForm: inputs.form))
+    inputs.add(to: &archive)
     archive.add(labels)
     archive.add(values)
     archive.add(weights)
@@ -237,7 +237,7 @@ extension TensorDataset: ShareableData {
     let outline = try archive.next(Outline.self)
     (count, inputShape, classNames) = (outline.count, outline.inputShape, outline.classNames)
     (target, normalization) = (outline.target, outline.normalization)
-    inputs = try archive.nextNumbers(Float.self)
+    inputs = try StoredInputs(from: &archive, form: outline.inputForm)
     labels = try archive.nextNumbers(Int32.self)
     values = try archive.nextNumbers(Float.self)
     weights = try archive.nextNumbers(Float.self)

@@ -207,6 +207,12 @@ func bytes<Number>(_ numbers: [Number]) -> [UInt8] { numbers.withUnsafeBytes { A
       try loadRefusal([
         "train_inputs": npy("<f4", [2, 1], bytes([1, Float.nan])), "train_labels": labels([0, 1]),
       ]).contains("element 1"))
+    for (half, found) in [(0x7C00, "inf"), (0xFC00, "-inf"), (0x7E01, "nan")] as [(UInt16, String)] {
+      #expect(
+        try loadRefusal([
+          "train_inputs": npy("<f2", [2, 1], bytes([0x7BFF, half])), "train_labels": labels([0, 1]),
+        ]).contains("found \(found) as element 1"))
+    }
     #expect(
       try loadRefusal([
         "train_inputs": npy("|u1", [2, 5, 5, 3], [UInt8](repeating: 0, count: 150)),

@@ -34,6 +34,34 @@ import Testing
     return try Samples(from: &reader)
   }
 
+  @Test(arguments: ["|u1", "|i1", "|b1", "<u2", ">i2", "<f2"])
+  func numbersOfFewBytesAreTheSameDataAsFloats(type: String) throws {
+    let shape = [300, 7]
+    let few = (0..<2100).flatMap { number -> [UInt8] in
+      let low = UInt8(truncatingIfNeeded: number &* 37)
+      // Halves of any sign, none infinite.
+      return type.hasSuffix("1") ? [low] : [low, UInt8(number % 120 + (number & 1) << 7)]
+    }
+    let folder = try TemporaryFolder()
+    let path = try folder.write(npy(type, shape, few), to: "few.npy")
+    let floats = try NPYArray(contentsOf: path).floats()
+    #expect(Set(floats).count > 1 && floats.count == 2100)
+    let wide = try folder.write(npy("<f4", shape, bytes(floats)), to: "wide.npy")
+    let labels = try folder.write(npy("|u1", [300], (0..<300).map { UInt8($0 % 3) }), to: "labels.npy")
+    let samples = try [path, wide].map { try NPYFiles.load(inputs: $0, labels: labels) }
+    let (first, second) = (
+      try #require(samples[0] as? TensorDataset), try #require(samples[1] as? TensorDataset)
+    )
+    #expect(first.digest() == second.digest())
+    #expect(contents(first) == contents(second))
+    #expect(first.standardNormalization(of: [7, 200, 3]) == second.standardNormalization(of: [7, 200, 3]))
+    let normalization = first.standardNormalization()
+    #expect(
+      try contents(first.normalized(by: normalization)) == contents(second.normalized(by: normalization)))
+    let passed = try passedOn(first)
+    #expect(passed.digest() == second.digest() && contents(passed) == contents(second))
+  }
+
   /// All that a model would see of some data.
   private func contents(_ data: any Dataset) -> [Float] {
     var inputs = [Float](repeating: .nan, count: data.count * data.inputSize)

@@ -90,6 +90,20 @@ extension LargeFile {
       let data = try NPYFiles.load(inputs: folder.file, labels: addLabels(4096, to: folder))
       try require(data.count == 4096, "\(data.count) samples")
     },
+    LargeFile("npy-of-bytes") { file in
+      file.add(npy("|u1", "(4096, \(size / 4096))"))
+      for _ in 0..<4096 { file.add([UInt8](repeating: 7, count: size / 4096)) }
+    } read: { folder in
+      let data = try NPYFiles.load(inputs: folder.file, labels: addLabels(4096, to: folder))
+      try require(data.digest() != "", "no digest")
+    },
+    LargeFile("npy-of-halves") { file in
+      file.add(npy("<f2", "(4096, \(size / 8192))"))
+      for _ in 0..<4096 { file.add([UInt8](repeating: 7, count: size / 4096)) }
+    } read: { folder in
+      let data = try NPYFiles.load(inputs: folder.file, labels: addLabels(4096, to: folder))
+      try require(data.digest() != "", "no digest")
+    },
     LargeFile("npy-of-images") { file in
       file.add(npy("|u1", "(\(size / 1024), 32, 32)"))
       for _ in 0..<size / 1024 { file.add([UInt8](repeating: 7, count: 1024)) }

@@ -148,7 +148,7 @@ private struct Rows {
   func inputsAlone(path: String) throws(DatasetError) -> TensorDataset {
     try requireRows(path)
     return try TensorDataset(
-      inputs: inputs.stored, inputShape: [places.inputs.count],
+      inputs: StoredInputs(inputs.stored), inputShape: [places.inputs.count],
       values: GrowingNumbers(zeros: count).stored, place: path)
   }
 
@@ -165,7 +165,7 @@ private struct Rows {
     let shape = [places.inputs.count]
     guard places.label != nil else {
       return try TensorDataset(
-        inputs: inputs.stored, inputShape: shape, values: values.stored,
+        inputs: StoredInputs(inputs.stored), inputShape: shape, values: values.stored,
         valuesPerSample: places.values.count, weights: weights.stored, place: path)
     }
     let names = known ?? Self.sorted(Array(classes.keys))
@@ -187,7 +187,7 @@ private struct Rows {
     }
     labels.replaceAll { numbers[Int($0)] }
     return try TensorDataset(
-      inputs: inputs.stored, inputShape: shape, labels: labels.stored, classNames: names,
+      inputs: StoredInputs(inputs.stored), inputShape: shape, labels: labels.stored, classNames: names,
       weights: weights.stored, place: path)
   }
 

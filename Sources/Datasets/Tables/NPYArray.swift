@@ -124,26 +124,10 @@ public struct NPYArray: Sendable {
 
   /// All elements as floats; whole numbers beyond 2²⁴ and 64-bit floats are rounded.
   public func floats() -> [Float] {
-    bytes.withUnsafeBytes { bytes in
-      func all<Word: BitwiseCopyable>(_ type: Word.Type, _ float: (Word) -> Float) -> [Float] {
-        (0..<count).map {
-          float(bytes.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Word>.size, as: type))
-        }
-      }
-      return switch element {
-      case .bool: all(UInt8.self) { $0 == 0 ? 0 : 1 }
-      case .uint8: all(UInt8.self) { Float($0) }
-      case .int8: all(Int8.self) { Float($0) }
-      case .uint16: all(UInt16.self) { Float($0) }
-      case .int16: all(Int16.self) { Float($0) }
-      case .uint32: all(UInt32.self) { Float($0) }
-      case .int32: all(Int32.self) { Float($0) }
-      case .uint64: all(UInt64.self) { Float($0) }
-      case .int64: all(Int64.self) { Float($0) }
-      case .float16: all(UInt16.self, Self.float(half:))
-      case .float32: all(Float.self) { $0 }
-      case .float64: all(Double.self) { Float($0) }
-      }
+    [Float](unsafeUninitializedCapacity: count) { memory, filled in
+      filled = count
+      let floats = UnsafeMutableBufferPointer(rebasing: memory[..<count])
+      bytes.withUnsafeBytes { element.writeFloats(of: $0, from: 0, to: floats) }
     }
   }
 
@@ -186,6 +170,35 @@ public struct NPYArray: Sendable {
     case 0: sign * fraction * 0x1p-24
     case 31: fraction == 0 ? sign * .infinity : .nan
     default: sign * (1024 + fraction) * Float(sign: .plus, exponent: exponent - 25, significand: 1)
+    }
+  }
+}
+
+extension NPYArray.Element {
+  /// Writes elements as floats, as many as there is memory for, from element `first` on.
+  func writeFloats(
+    of bytes: UnsafeRawBufferPointer, from first: Int, to floats: UnsafeMutableBufferPointer<Float>
+  ) {
+    precondition(first >= 0 && (first + floats.count) * size <= bytes.count, "elements that are there")
+    func write<Word: BitwiseCopyable>(_ type: Word.Type, _ float: (Word) -> Float) {
+      for index in floats.indices {
+        let offset = (first + index) * MemoryLayout<Word>.size
+        floats.initializeElement(at: index, to: float(bytes.loadUnaligned(fromByteOffset: offset, as: type)))
+      }
+    }
+    switch self {
+    case .bool: write(UInt8.self) { $0 == 0 ? 0 : 1 }
+    case .uint8: write(UInt8.self) { Float($0) }
+    case .int8: write(Int8.self) { Float($0) }
+    case .uint16: write(UInt16.self) { Float($0) }
+    case .int16: write(Int16.self) { Float($0) }
+    case .uint32: write(UInt32.self) { Float($0) }
+    case .int32: write(Int32.self) { Float($0) }
+    case .uint64: write(UInt64.self) { Float($0) }
+    case .int64: write(Int64.self) { Float($0) }
+    case .float16: write(UInt16.self, NPYArray.float(half:))
+    case .float32: write(Float.self) { $0 }
+    case .float64: write(Double.self) { Float($0) }
     }
   }
 }

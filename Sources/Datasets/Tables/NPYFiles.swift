@@ -67,14 +67,14 @@ public enum NPYFiles {
           classNames: names, place: inputsPath)
       }
       return try TensorDataset(
-        inputs: finite(inputs), inputShape: shape, labels: labels, classNames: names,
-        weights: weights ?? [], place: inputsPath)
+        inputs: stored(inputs), inputShape: shape, labels: StoredNumbers(labels), classNames: names,
+        weights: StoredNumbers(weights ?? []), place: inputsPath)
     }
     let values = try array(valuesPath ?? "", count: count, of: inputsPath, rank: 1...2)
     return try TensorDataset(
-      inputs: finite(inputs), inputShape: shape, values: finite(values),
-      valuesPerSample: values.shape.count == 1 ? 1 : values.shape[1], weights: weights ?? [],
-      place: inputsPath)
+      inputs: stored(inputs), inputShape: shape, values: StoredNumbers(finite(values)),
+      valuesPerSample: values.shape.count == 1 ? 1 : values.shape[1],
+      weights: StoredNumbers(weights ?? []), place: inputsPath)
   }
 
   /// An array with an element or a row for each sample.
@@ -92,15 +92,38 @@ public enum NPYFiles {
     return array
   }
 
+  /// Numbers of one or two bytes stay as they are.
+  private static func stored(_ array: NPYArray) throws(DatasetError) -> StoredInputs {
+    guard array.element.size <= 2 else { return StoredInputs(StoredNumbers(try finite(array))) }
+    if array.element == .float16 {
+      let wrong = array.bytes.withUnsafeBytes { bytes in
+        // All exponents that are the greatest stand for infinity or no number.
+        (0..<array.count).first {
+          bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self) & 0x7C00 == 0x7C00
+        }
+      }
+      if let wrong {
+        let half = array.bytes.withUnsafeBytes {
+          $0.loadUnaligned(fromByteOffset: 2 * wrong, as: UInt16.self)
+        }
+        throw notFinite(NPYArray.float(half: half), at: wrong, in: array)
+      }
+    }
+    return StoredInputs(StoredNumbers(array.bytes), of: array.element)
+  }
+
   private static func finite(_ array: NPYArray) throws(DatasetError) -> [Float] {
     let floats = array.floats()
     if array.element.isFloat, let wrong = floats.firstIndex(where: { !$0.isFinite }) {
-      throw DatasetError(
-        at: array.path, expected: "finite numbers in the range of 32-bit floats",
-        found: "\(floats[wrong]) as element \(wrong) in C order",
-        remedy: "Replace it, or leave the sample out.")
+      throw notFinite(floats[wrong], at: wrong, in: array)
     }
     return floats
+  }
+
+  private static func notFinite(_ number: Float, at index: Int, in array: NPYArray) -> DatasetError {
+    DatasetError(
+      at: array.path, expected: "finite numbers in the range of 32-bit floats",
+      found: "\(number) as element \(index) in C order", remedy: "Replace it, or leave the sample out.")
   }
 
   private static func labels(
