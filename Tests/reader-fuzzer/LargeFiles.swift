@@ -104,6 +104,18 @@ extension LargeFile {
       let data = try NPYFiles.load(inputs: folder.file, labels: addLabels(4096, to: folder))
       try require(data.digest() != "", "no digest")
     },
+    LargeFile("npy-of-labels") { file in
+      file.add(npy("<i4", "(\(size / 4),)"))
+      for index in 0..<size / 4 {
+        let label = index % 1_000_000
+        file.add((0..<4).map { UInt8(truncatingIfNeeded: label >> (8 * $0)) })
+      }
+    } read: { folder in
+      let inputs = folder.add(
+        "inputs.npy", npy("|u1", "(\(size / 4), 1)") + [UInt8](repeating: 1, count: size / 4))
+      let data = try NPYFiles.load(inputs: inputs, labels: folder.file)
+      try require(data.count == size / 4 && data.classNames.count == 1_000_000, "\(data.classNames.count)")
+    },
     LargeFile("npy-of-images") { file in
       file.add(npy("|u1", "(\(size / 1024), 32, 32)"))
       for _ in 0..<size / 1024 { file.add([UInt8](repeating: 7, count: 1024)) }

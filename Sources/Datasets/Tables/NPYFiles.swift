@@ -126,11 +126,14 @@ public enum NPYFiles {
       found: "\(number) as element \(index) in C order", remedy: "Replace it, or leave the sample out.")
   }
 
+  /// Each has a name, which takes more than a label of the file does.
+  private static let mostClasses = 1_000_000
+
   private static func labels(
     _ array: NPYArray, classes: Int?
   ) throws(DatasetError) -> ([Int32], names: [String]) {
     let (labels, noNumber) = array.wholeNumbers()
-    let limit = classes ?? 1 << 24
+    let limit = classes ?? mostClasses
     if let wrong = labels.firstIndex(where: { $0 < 0 || $0 >= limit }) ?? noNumber {
       throw DatasetError(
         at: array.path, expected: "whole numbers from 0 to \(limit - 1) as labels",
@@ -141,9 +144,10 @@ public enum NPYFiles {
     }
     let count = classes ?? Int(labels.max() ?? 0) + 1
     if classes == nil {
-      let present = Set(labels)
-      guard count >= 2, present.count == count else {
-        let missing = (0..<Int32(count)).first { !present.contains($0) }
+      var isPresent = [Bool](repeating: false, count: count)
+      for label in labels { isPresent[Int(label)] = true }
+      let missing = isPresent.firstIndex(of: false)
+      guard count >= 2, missing == nil else {
         throw DatasetError(
           at: array.path, expected: "labels from 0 on, at least two classes and samples for each",
           found: missing.map { "labels up to \(count - 1), but no sample of class \($0)" } ?? "one class",
